@@ -1,0 +1,24 @@
+"""The console's shared look: pages, live patches and charts for whoever serves a part of it.
+
+Pages (`pages.py`): `Console(package=..., active="Board", navigation=..., clock=...)` renders the
+service's `templates/` on top of `base.html`. Include `console.assets_router` in the service.
+`console.page(request, "board.html", hub=hub, **context)` answers a page with its strict policy;
+`console.render("row.html", **context)` gives a fragment; `patch(*fragments)` answers a form.
+
+Live (`sse.py`): one `Hub` a process. `hub.publish(html)` sends the same bytes to every open page;
+`hub.reset()` makes them fetch themselves again. The route: `return stream(request, hub)`.
+
+The markup that `console.js` understands; without JavaScript it is plain links and forms:
+- An element with an `id` is patched in place; focus and half-typed text stay. With `data-rev`
+  an older one is ignored.
+- `data-into="<id>"` names the container of an element that is not on the page yet, `data-order`
+  its place there (compared as text), `data-gone` that it leaves. A container with `data-partial`
+  (filtered, or one page of many) makes the page fetch itself instead.
+- `form[data-live]` posts by fetch; its answer is a patch. `form[data-filter]` (GET) filters as
+  one types. `a[data-panel]` opens the `#panel` of the page it points to in a dialog; a panel
+  with `data-watch="<id>"` is fetched again when that element changes.
+- `[data-due]` (milliseconds since 1970) ticks by the server's time; see the macro `timer`.
+
+Macros (`macros.html`): `timer`, `figure`. Charts (`charts.py`): `line_chart`, `category_bar`,
+`funnel_bars`, each with its figures as a table.
+"""

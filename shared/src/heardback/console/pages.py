@@ -1,0 +1,124 @@
+"""Pages in the shared look: rail, header, theme, and a policy that lets nothing foreign in."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, Response
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from starlette.datastructures import Headers
+
+from heardback.clock import Clock
+from heardback.console.assets import Assets
+from heardback.console.countdown import countdown
+from heardback.console.sse import Hub
+from heardback.errors import Permanent
+
+SECURITY_HEADERS: Final = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+}
+"""What every page and patch is sent with."""
+
+_THEMES: Final = ("light", "dark")
+
+
+class CrossSiteForm(Permanent):
+    """The form was sent from another site; open the console and send it from there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NavigationLink:
+    """One line of the rail."""
+
+    label: str
+    url: str
+
+
+class Console:
+    """One service's part of the console."""
+
+    def __init__(
+        self, *, package: str, active: str, navigation: Sequence[NavigationLink], clock: Clock
+    ) -> None:
+        """`package` holds `templates/`; `active` is the label of its line in the rail."""
+        self._clock = clock
+        self._assets = Assets()
+        self._environment = Environment(
+            loader=ChoiceLoader([PackageLoader(package), PackageLoader("heardback.console")]),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._environment.globals |= {
+            "asset": self._assets.url,
+            "navigation": tuple(navigation),
+            "active": active,
+            "countdown": countdown,
+        }
+
+    @property
+    def assets_router(self) -> APIRouter:
+        """The routes of the stylesheet, the script and the icon."""
+        return self._assets.router
+
+    def page(
+        self, request: Request, template: str, *, hub: Hub | None = None, **context: Any
+    ) -> HTMLResponse:
+        """Return a whole page.
+
+        Take `context` from the database after the call's `hub.position` could be read: pass it as
+        `position` when there is an await in between, so that no change is missed.
+        """
+        theme = request.cookies.get("theme")
+        html = self.render(
+            template,
+            theme=theme if theme in _THEMES else None,
+            live=hub is not None,
+            **{"position": hub.position if hub else None, **context},
+        )
+        return HTMLResponse(html, headers=SECURITY_HEADERS)
+
+    def render(self, template: str, **context: Any) -> str:
+        """Return a fragment, or anything else that a template makes."""
+        return self._environment.get_template(template).render(now=self._clock.now(), **context)
+
+
+def patch(*fragments: str, status: int = 200) -> HTMLResponse:
+    """Return the answer to a `form[data-live]`: elements, each with its id."""
+    return HTMLResponse("".join(fragments), status, headers=SECURITY_HEADERS)
+
+
+def wants_patch(request: Request) -> bool:
+    """Tell whether the script sent this form; else the browser did, and expects a page."""
+    return request.headers.get("x-patch") == "1"
+
+
+def back(request: Request, fallback: str) -> Response:
+    """Send a browser without script back to our page that it came from."""
+    came_from = urlsplit(request.headers.get("referer", ""))
+    path = came_from.path if came_from.netloc == request.headers.get("host") else ""
+    target = path if path.startswith("/") and not path.startswith("//") else fallback
+    query = f"?{came_from.query}" if target == path and came_from.query else ""
+    return Response(status_code=303, headers={"Location": target + query})
+
+
+def refuse_cross_site(request: Request) -> None:
+    """Guard a form's route, as a dependency: another site's page can't press our buttons.
+
+    Raises: CrossSiteForm. Clients that are not browsers send neither header and pass.
+    """
+    headers: Headers = request.headers
+    site = headers.get("sec-fetch-site")
+    origin = headers.get("origin")
+    foreign = origin is not None and urlsplit(origin).netloc != headers.get("host")
+    if site not in (None, "same-origin", "none") or (site is None and foreign):
+        raise CrossSiteForm

@@ -1,0 +1,279 @@
+"""The batch consumer: takes messages, has their effects happen once, and never loses one.
+
+Each poll's messages of one topic are one transaction: offsets moved with compare-and-set, the
+handler's effects, dead letters for what can't be read. What fails is tried again one by one, so
+that one bad message never holds up the good ones. An outage is waited for.
+"""
+
+import asyncio
+import sys
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import timedelta
+from functools import partial
+from typing import Any, Final, TypeAlias, TypeVar
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
+from opentelemetry import trace
+from opentelemetry.trace import SpanKind
+
+from heardback import dead_letters, metrics, offsets
+from heardback.clock import Clock
+from heardback.contracts.payloads import Payload
+from heardback.contracts.topics import Topic
+from heardback.db import Database, Transaction, is_transient
+from heardback.dead_letters import DeadLetter, DeadLetterLimit
+from heardback.envelope import Event, InvalidEvent, decode
+from heardback.errors import Fenced
+from heardback.health import Check
+from heardback.offsets import Partition
+from heardback.retrying import describe, until_it_works
+from heardback.trace import link_to
+
+BatchHandler = Callable[[Transaction, Sequence[Event[Any]]], Awaitable[None]]
+"""Folds a batch of one topic's events, in order per customer, into the transaction."""
+
+Record: TypeAlias = "ConsumerRecord[bytes, bytes]"
+_log = structlog.get_logger(__name__)
+_tracer = trace.get_tracer("heardback")
+T = TypeVar("T")
+_POLL_MS: Final = 250
+_LOOK_EVERY: Final = timedelta(seconds=2)
+_BROKER_TIMEOUT_SECONDS: Final = 5
+_MOST_LINKS: Final = 64
+_NEVER: Final = sys.maxsize
+
+
+class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
+    """Reads the topics of one service as a member of its group."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        handlers: Mapping[Topic, BatchHandler],
+        kafka: AIOKafkaConsumer,
+        limit: DeadLetterLimit,
+        check: Check,
+    ) -> None:
+        self._database = database
+        self._clock: Clock = database.clock
+        self._handlers = {topic.name: handler for topic, handler in handlers.items()}
+        self._topics = {topic.name: topic for topic in handlers}
+        self._kafka = kafka
+        self._limit = limit
+        self._check = check
+        self._next: dict[Partition, int] = {}
+        self._unplaced: set[Partition] = set()
+        self._joined = False
+        self._looked_at = database.clock.now()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Consume until `stop` is set."""
+        if not await self._start(stop):
+            return
+        try:
+            while not stop.is_set():
+                await self._place(stop)
+                for topic, records in self._by_topic(await self._poll(stop)).items():
+                    await self._process(topic, records, stop)
+                await self._look_after_broker(stop)
+        finally:
+            await self._kafka.stop()
+
+    # Where to read from: Postgres says.
+
+    async def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
+        """Forget the partitions: what was fetched of them is not processed any more."""
+        for lost in revoked:
+            self._next.pop((lost.topic, lost.partition), None)
+            self._unplaced.discard((lost.topic, lost.partition))
+
+    async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
+        """Note the partitions; none of their messages is taken before the offsets are loaded."""
+        self._unplaced |= {(new.topic, new.partition) for new in assigned}
+        self._joined = True
+
+    async def _start(self, stop: asyncio.Event) -> bool:
+        async def start() -> bool:
+            await self._kafka.start()
+            return True
+
+        if not await self._until_it_works(start, stop):
+            return False
+        self._check.fail("waiting for partitions")
+        self._kafka.subscribe(list(self._topics), listener=self)
+        return True
+
+    async def _poll(self, stop: asyncio.Event) -> Mapping[TopicPartition, Sequence[Record]]:
+        async def poll() -> Mapping[TopicPartition, Sequence[Record]]:
+            polled: Mapping[TopicPartition, Sequence[Record]] = await self._kafka.getmany(
+                timeout_ms=_POLL_MS
+            )
+            return polled
+
+        return await self._until_it_works(poll, stop) or {}
+
+    async def _until_it_works(
+        self, action: Callable[[], Awaitable[T]], stop: asyncio.Event
+    ) -> T | None:
+        """Run `action` through outages; what it waits for stands in readiness meanwhile."""
+        result = await until_it_works(
+            action, worth_retrying=_worth_retrying, stop=stop, clock=self._clock, check=self._check
+        )
+        if not self._joined:
+            self._check.fail("waiting for partitions")
+        return result
+
+    async def _place(self, stop: asyncio.Event) -> None:
+        """Seek to where the database says that each new partition was left."""
+        if not self._unplaced:
+            return
+        wanted = frozenset(self._unplaced)
+
+        async def load() -> dict[Partition, int]:
+            async with self._database.transaction() as tx:
+                return await offsets.load(tx.connection, wanted)
+
+        found = await self._until_it_works(load, stop)
+        for partition, offset in (found or {}).items():
+            if (
+                partition in self._unplaced
+                and TopicPartition(*partition) in self._kafka.assignment()
+            ):
+                self._kafka.seek(TopicPartition(*partition), offset)
+                self._next[partition] = offset
+                self._unplaced.discard(partition)
+
+    def _by_topic(
+        self, polled: Mapping[TopicPartition, Sequence[Record]]
+    ) -> dict[str, list[Record]]:
+        """Group what was polled by topic, without partitions whose place is not known yet."""
+        grouped: dict[str, list[Record]] = defaultdict(list)
+        for partition, records in polled.items():
+            place = (partition.topic, partition.partition)
+            if place in self._next and place not in self._unplaced:
+                grouped[partition.topic].extend(records)
+        return grouped
+
+    # Effects: once each.
+
+    async def _process(self, topic: str, records: Sequence[Record], stop: asyncio.Event) -> None:
+        """Apply `records` together; where that fails, one by one; what fails alone is set aside."""
+        try:
+            await self._until_it_works(partial(self._apply, topic, records), stop)
+        except Fenced:
+            self._lose(records)
+        except Exception as error:
+            if len(records) == 1:
+                await self._give_up(topic, records[0], error, stop)
+                return
+            _log.warning("batch_split", topic=topic, size=len(records), error=describe(error))
+            for record in records:
+                await self._process(topic, [record], stop)
+
+    async def _give_up(
+        self, topic: str, record: Record, error: Exception, stop: asyncio.Event
+    ) -> None:
+        _log.error("message_failed", topic=topic, offset=record.offset, exc_info=error)
+        apply = partial(self._apply, topic, [record], failure=error)
+        try:
+            await self._until_it_works(apply, stop)
+        except Fenced:
+            self._lose([record])
+
+    async def _apply(
+        self, topic: str, records: Sequence[Record], failure: Exception | None = None
+    ) -> None:
+        """Have the effects of `records`, all or none, and move past them."""
+        records = [r for r in records if r.offset >= self._next.get((topic, r.partition), _NEVER)]
+        if not records:
+            return
+        following = {(topic, record.partition): record.offset + 1 for record in records}
+        expected = {partition: self._next[partition] for partition in following}
+        started_at = self._clock.now()
+        events, letters = self._read(self._topics[topic], records, failure)
+        self._limit.take(len(letters), now=started_at)
+        links = [link_to(e.traceparent) for e in events[:_MOST_LINKS] if e.traceparent]
+        with _tracer.start_as_current_span(f"process {topic}", kind=SpanKind.CONSUMER, links=links):
+            async with self._database.transaction() as tx:
+                await offsets.advance(tx.connection, expected=expected, following=following)
+                if events:
+                    await self._handlers[topic](tx, events)
+                dead_letters.set_aside(tx, letters, service=self._database.service)
+        # A partition that was revoked meanwhile stays forgotten.
+        self._next.update({p: offset for p, offset in following.items() if p in self._next})
+        dead_letters.count(letters)
+        metrics.CONSUMED.add(len(records), {"topic": topic})
+        elapsed = self._clock.now() - started_at
+        metrics.PROCESS_SECONDS.record(elapsed.total_seconds(), {"topic": topic})
+
+    def _read(
+        self, topic: Topic, records: Sequence[Record], failure: Exception | None
+    ) -> tuple[list[Event[Payload]], list[DeadLetter]]:
+        """Parse `records`: the events, and what is none. `failure` condemns all of them."""
+        events: list[Event[Payload]] = []
+        letters: list[DeadLetter] = []
+        for record in records:
+            try:
+                if failure is not None:
+                    raise InvalidEvent(reason="handler_failed", detail=describe(failure))
+                events.append(decode(topic, record.value, record.headers))
+            except InvalidEvent as error:
+                letters.append(_letter(record, error))
+        return events, letters
+
+    def _lose(self, records: Sequence[Record]) -> None:
+        """Another replica moved the offsets: forget the place and ask the database again."""
+        lost = {(record.topic, record.partition) for record in records}
+        _log.warning("fenced", partitions=sorted(lost))
+        metrics.FENCED.add(1)
+        for partition in lost:
+            self._next.pop(partition, None)
+            if TopicPartition(*partition) in self._kafka.assignment():
+                self._unplaced.add(partition)
+
+    # For operators.
+
+    async def _look_after_broker(self, stop: asyncio.Event) -> None:
+        """Now and then: see that the broker answers, commit offsets to it, measure the lag."""
+        if self._clock.now() - self._looked_at < _LOOK_EVERY:
+            return
+        await self._until_it_works(self._ask_broker, stop)
+        self._looked_at = self._clock.now()
+        behind: dict[str, int] = defaultdict(int)
+        for (topic, number), offset in self._next.items():
+            end = self._kafka.highwater(TopicPartition(topic, number))
+            behind[topic] += max(0, (end or 0) - offset)
+        for topic in self._topics:
+            metrics.LAG.set(behind[topic], {"topic": topic})
+
+    async def _ask_broker(self) -> None:
+        await asyncio.wait_for(self._kafka.topics(), timeout=_BROKER_TIMEOUT_SECONDS)
+        committed = {TopicPartition(*partition): offset for partition, offset in self._next.items()}
+        if not committed:
+            return
+        try:
+            await self._kafka.commit(committed)
+        except KafkaError as error:
+            # Postgres holds the truth; a rebalance in between only makes operators' lag older.
+            _log.debug("commit_skipped", error=describe(error))
+
+
+def _letter(record: Record, error: InvalidEvent) -> DeadLetter:
+    return DeadLetter(
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        key=record.key,
+        value=record.value,
+        headers=record.headers,
+        reason=error.reason,
+        error=error.detail,
+    )
+
+
+def _worth_retrying(error: BaseException) -> bool:
+    return not isinstance(error, Fenced) and (is_transient(error) or isinstance(error, KafkaError))

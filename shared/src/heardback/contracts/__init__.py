@@ -1,0 +1,1 @@
+"""What the services say to each other and to product systems: topics, event types, payloads."""

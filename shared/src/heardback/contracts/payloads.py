@@ -1,0 +1,304 @@
+"""The payload of every event, frozen. A field may be added; none is renamed, removed or tightened.
+
+Units: every `*_at` is an aware instant (RFC 3339 with an offset); scores are 0–10.
+Unknown fields are ignored, so that a newer producer does not break an older consumer.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+from heardback.vocabulary import Category, Channel, SlaClock
+
+Id = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Text = Annotated[str, StringConstraints(max_length=10_000, pattern=r"^[^\x00]*$")]
+Label = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*$")]
+Score = Annotated[int, Field(ge=0, le=10)]
+Scalar = str | float | bool | None
+
+
+class Payload(BaseModel):
+    """What an event says. Every payload names its customer."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", use_enum_values=False)
+
+    customer_id: Id
+
+
+class Profile(BaseModel):
+    """What is known of a customer; a field that is absent says nothing about it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    email: Label | None = None
+    phone: Label | None = None
+    name: Label | None = None
+    locale: Label | None = None
+    timezone: Label | None = None
+    segment: Label | None = None
+    attributes: dict[str, Scalar] = Field(default_factory=dict)
+
+
+class Recipient(BaseModel):
+    """Where and how to reach a customer, as known when the invitation was requested."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    email: Label | None = None
+    phone: Label | None = None
+    name: Label | None = None
+    locale: Label | None = None
+    timezone: Label | None = None
+
+
+# Inbound: what product systems publish.
+
+
+class TouchpointPayload(Payload):
+    """Something happened to a customer. `customer` may carry what the product system knows."""
+
+    occurred_at: AwareDatetime
+    customer: Profile | None = None
+    attributes: dict[str, Scalar] = Field(default_factory=dict)
+
+
+class PurchaseCompleted(TouchpointPayload):
+    """A customer bought something."""
+
+    order_id: Id
+    amount: float | None = Field(default=None, ge=0)
+    currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] | None = None
+    items: int | None = Field(default=None, ge=0)
+
+
+class TicketClosed(TouchpointPayload):
+    """A support ticket was closed, by a person or by a rule."""
+
+    ticket_id: Id
+    closed_by: Literal["agent", "automation", "spam", "merge"] = "agent"
+    agent: Label | None = None
+    topic: Label | None = None
+
+
+class OnboardingCompleted(TouchpointPayload):
+    """A customer finished onboarding."""
+
+    account_id: Id | None = None
+    plan: Label | None = None
+
+
+class TouchpointRecorded(TouchpointPayload):
+    """Any other touchpoint, named by the product system (`delivery-confirmed`, …)."""
+
+    touchpoint: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
+
+
+class CustomerUpdated(Payload):
+    """A customer's profile, as it is from `occurred_at` on."""
+
+    occurred_at: AwareDatetime
+    customer: Profile
+
+
+class CustomerChurned(Payload):
+    """A customer left; nothing more is asked."""
+
+    occurred_at: AwareDatetime
+
+
+class CustomerErased(Payload):
+    """A customer asked to be forgotten."""
+
+    occurred_at: AwareDatetime
+
+
+# Outbound: what Heardback publishes.
+
+
+class SurveyScheduled(Payload):
+    """A program decided to ask; the invitation goes out at `send_at` if nothing changes."""
+
+    decision_id: Id
+    invitation_id: Id
+    program_id: Id
+    touchpoint: Label
+    touchpoint_id: Id
+    survey_id: Id
+    segment: Label | None = None
+    send_at: AwareDatetime
+    decided_at: AwareDatetime
+
+
+class SurveySuppressed(Payload):
+    """It was decided not to ask, for these reasons. No program: no program listens to it."""
+
+    decision_id: Id
+    program_id: Id | None = None
+    touchpoint: Label
+    touchpoint_id: Id
+    segment: Label | None = None
+    reasons: tuple[Label, ...]
+    decided_at: AwareDatetime
+
+
+class SurveyCancelled(Payload):
+    """A scheduled invitation will not go out after all."""
+
+    invitation_id: Id
+    program_id: Id
+    touchpoint: Label
+    segment: Label | None = None
+    reason: Label
+    cancelled_at: AwareDatetime
+
+
+class SurveyRequested(Payload):
+    """An invitation is due: send it."""
+
+    invitation_id: Id
+    program_id: Id
+    touchpoint: Label
+    survey_id: Id
+    segment: Label | None = None
+    channel: Channel
+    recipient: Recipient
+    occurred_at: AwareDatetime
+    requested_at: AwareDatetime
+    expires_at: AwareDatetime
+
+
+class InvitationSent(Payload):
+    """A provider took the invitation."""
+
+    invitation_id: Id
+    program_id: Id
+    touchpoint: Label
+    segment: Label | None = None
+    channel: Channel
+    provider: Label
+    message_id: Label
+    sent_at: AwareDatetime
+
+
+class InvitationBounced(Payload):
+    """The recipient's address refuses mail for good."""
+
+    invitation_id: Id
+    program_id: Id
+    touchpoint: Label
+    segment: Label | None = None
+    channel: Channel
+    reason: Label
+    bounced_at: AwareDatetime
+
+
+class InvitationDropped(Payload):
+    """The invitation was not sent and will not be (`suppressed`, `too_late`, `no_address`)."""
+
+    invitation_id: Id
+    program_id: Id
+    touchpoint: Label
+    segment: Label | None = None
+    reason: Label
+    dropped_at: AwareDatetime
+
+
+class RecipientUnsubscribed(Payload):
+    """A customer used the way out; nothing more is sent."""
+
+    invitation_id: Id
+    program_id: Id
+    unsubscribed_at: AwareDatetime
+
+
+class ResponseRecorded(Payload):
+    """A customer answered (revision 1), or changed the answer (revision 2 and up).
+
+    `previous_category` is the category before the change, on a revision.
+    """
+
+    response_id: Id
+    invitation_id: Id
+    program_id: Id
+    touchpoint: Label
+    survey_id: Id
+    segment: Label | None = None
+    channel: Channel
+    revision: int = Field(ge=1)
+    score: Score
+    category: Category
+    previous_category: Category | None = None
+    previously_commented: bool = False
+    comment: Text | None = None
+    answered_at: AwareDatetime
+
+
+class DetractorAlerted(Payload):
+    """A detractor answered and waits to be heard back."""
+
+    alert_id: Id
+    response_id: Id
+    invitation_id: Id
+    program_id: Id
+    touchpoint: Label
+    segment: Label | None = None
+    score: Score
+    comment: Text | None = None
+    recipient: Recipient
+    alerted_at: AwareDatetime
+
+
+class TaskEvent(Payload):
+    """Something happened to an owner task."""
+
+    task_id: Id
+    program_id: Id
+    touchpoint: Label
+    segment: Label | None = None
+    occurred_at: AwareDatetime
+
+
+class TaskOpened(TaskEvent):
+    """An owner task was opened for a detractor; both clocks run from `occurred_at`."""
+
+    alert_id: Id
+    score: Score
+    first_response_due_at: AwareDatetime
+    resolution_due_at: AwareDatetime
+
+
+class TaskAcknowledged(TaskEvent):
+    """An owner took the task. This is not yet a response to the customer."""
+
+    owner: Label
+
+
+class TaskContacted(TaskEvent):
+    """The owner reached the customer; the first-response clock stops at the first contact."""
+
+    owner: Label
+    channel: Label
+    first: bool
+    first_response_seconds: float = Field(ge=0)
+
+
+class TaskResolved(TaskEvent):
+    """The task is closed with its root cause; the resolution clock stops."""
+
+    owner: Label
+    root_cause: Label
+    resolution_seconds: float = Field(ge=0)
+
+
+class TaskSlaWarned(TaskEvent):
+    """A clock of the task has used its warning share."""
+
+    clock: SlaClock
+    due_at: AwareDatetime
+
+
+class TaskSlaBreached(TaskEvent):
+    """A clock of the task ran out."""
+
+    clock: SlaClock
+    due_at: AwareDatetime

@@ -1,0 +1,85 @@
+"""Every event type, once: its name, its topic and its payload.
+
+A type is `<thing>.<what happened>.v<version>`. An incompatible change is a new version.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from heardback.contracts import payloads, topics
+from heardback.contracts.payloads import Payload
+from heardback.contracts.topics import Topic
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventType:
+    """One kind of event. `name` carries the version."""
+
+    name: str
+    topic: Topic
+    payload: type[Payload]
+
+    @property
+    def family(self) -> str:
+        """The name without its version."""
+        return self.name.rpartition(".v")[0]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def _type(name: str, topic: Topic, payload: type[Payload]) -> EventType:
+    return EventType(name=name, topic=topic, payload=payload)
+
+
+PURCHASE_COMPLETED: Final = _type(
+    "purchase.completed.v1", topics.PURCHASE, payloads.PurchaseCompleted
+)
+TICKET_CLOSED: Final = _type("ticket.closed.v1", topics.TICKET_CLOSED, payloads.TicketClosed)
+ONBOARDING_COMPLETED: Final = _type(
+    "onboarding.completed.v1", topics.ONBOARDING_COMPLETE, payloads.OnboardingCompleted
+)
+TOUCHPOINT_RECORDED: Final = _type(
+    "touchpoint.recorded.v1", topics.TOUCHPOINT, payloads.TouchpointRecorded
+)
+CUSTOMER_UPDATED: Final = _type("customer.updated.v1", topics.CUSTOMER, payloads.CustomerUpdated)
+CUSTOMER_CHURNED: Final = _type("customer.churned.v1", topics.CUSTOMER, payloads.CustomerChurned)
+CUSTOMER_ERASED: Final = _type("customer.erased.v1", topics.CUSTOMER, payloads.CustomerErased)
+
+SURVEY_SCHEDULED: Final = _type("survey.scheduled.v1", topics.SURVEY, payloads.SurveyScheduled)
+SURVEY_SUPPRESSED: Final = _type("survey.suppressed.v1", topics.SURVEY, payloads.SurveySuppressed)
+SURVEY_CANCELLED: Final = _type("survey.cancelled.v1", topics.SURVEY, payloads.SurveyCancelled)
+SURVEY_REQUESTED: Final = _type("survey.requested.v1", topics.SURVEY, payloads.SurveyRequested)
+
+INVITATION_SENT: Final = _type("invitation.sent.v1", topics.DELIVERY, payloads.InvitationSent)
+INVITATION_BOUNCED: Final = _type(
+    "invitation.bounced.v1", topics.DELIVERY, payloads.InvitationBounced
+)
+INVITATION_DROPPED: Final = _type(
+    "invitation.dropped.v1", topics.DELIVERY, payloads.InvitationDropped
+)
+RECIPIENT_UNSUBSCRIBED: Final = _type(
+    "recipient.unsubscribed.v1", topics.DELIVERY, payloads.RecipientUnsubscribed
+)
+
+RESPONSE_RECORDED: Final = _type("response.recorded.v1", topics.RESPONSE, payloads.ResponseRecorded)
+RESPONSE_REVISED: Final = _type("response.revised.v1", topics.RESPONSE, payloads.ResponseRecorded)
+DETRACTOR_ALERTED: Final = _type(
+    "detractor.alerted.v1", topics.DETRACTOR_ALERT, payloads.DetractorAlerted
+)
+
+TASK_OPENED: Final = _type("task.opened.v1", topics.TASK, payloads.TaskOpened)
+TASK_ACKNOWLEDGED: Final = _type("task.acknowledged.v1", topics.TASK, payloads.TaskAcknowledged)
+TASK_CONTACTED: Final = _type("task.contacted.v1", topics.TASK, payloads.TaskContacted)
+TASK_RESOLVED: Final = _type("task.resolved.v1", topics.TASK, payloads.TaskResolved)
+TASK_SLA_WARNED: Final = _type("task.sla_warned.v1", topics.TASK, payloads.TaskSlaWarned)
+TASK_SLA_BREACHED: Final = _type("task.sla_breached.v1", topics.TASK, payloads.TaskSlaBreached)
+
+EVENT_TYPES: Final[Mapping[str, EventType]] = {
+    value.name: value for value in list(globals().values()) if isinstance(value, EventType)
+}
+"""Every event type by its name."""
+
+FAMILIES: Final = frozenset(event_type.family for event_type in EVENT_TYPES.values())
+"""Names without versions: tells a wrong version from an unknown type."""

@@ -1,0 +1,147 @@
+"""Postgres: the engine, the transaction, and the one owner of commit."""
+
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Final
+
+import asyncpg
+from sqlalchemy import text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from heardback import outbox, timers
+from heardback.clock import Clock
+from heardback.contracts.payloads import Payload
+from heardback.contracts.registry import EventType
+from heardback.envelope import Event, OutgoingMessage, encode
+from heardback.errors import Retryable
+from heardback.ids import Ids
+from heardback.timers import Timer
+from heardback.trace import new_traceparent
+
+# Connection lost (08), rolled back (40), out of resources (53), going down (57), I/O (58).
+_TRANSIENT_CLASSES: Final = ("08", "40", "53", "57", "58")
+_READ_ONLY: Final = "25006"
+_NOTIFY: Final = text("SELECT pg_notify(current_schema() || '_' || :channel, '')")
+
+
+def is_transient(error: BaseException) -> bool:
+    """Tell whether the same thing may work later: the database, not the statement, is at fault."""
+    if isinstance(error, Retryable | OSError | TimeoutError | asyncpg.InterfaceError):
+        return True
+    if isinstance(error, DBAPIError):
+        state = str(getattr(error.orig, "sqlstate", None) or "")
+        return (
+            error.connection_invalidated
+            or isinstance(error, InterfaceError)
+            or state.startswith(_TRANSIENT_CLASSES)
+            or state == _READ_ONLY
+        )
+    if isinstance(error, asyncpg.PostgresError):
+        return str(error.sqlstate or "").startswith(_TRANSIENT_CLASSES)
+    return False
+
+
+class Transaction:
+    """One unit of work: one connection, one `now`, and what leaves when it commits."""
+
+    def __init__(
+        self, connection: AsyncConnection, *, service: str, now: datetime, ids: Ids
+    ) -> None:
+        self.connection: Final = connection
+        self.now: Final = now
+        self.ids: Final = ids
+        self._source = f"/heardback/{service}"
+        self._outgoing: list[OutgoingMessage] = []
+        self._timers: list[Timer] = []
+
+    def emit(
+        self, event_type: EventType, payload: Payload, *, traceparent: str | None = None
+    ) -> None:
+        """Publish an event when this commits. `traceparent` is that of its cause."""
+        event = Event(
+            id=self.ids.new(),
+            source=self._source,
+            type=event_type,
+            data=payload,
+            time=self.now,
+            traceparent=traceparent or new_traceparent(),
+        )
+        self._outgoing.append(encode(event))
+
+    def publish_raw(self, message: OutgoingMessage) -> None:
+        """Publish bytes as they are when this commits; for the dead-letter topic."""
+        self._outgoing.append(message)
+
+    def set_timer(self, timer: Timer) -> None:
+        """Set a timer when this commits, in place of the one of the same kind and key."""
+        self._timers.append(timer)
+
+    async def cancel_timers(self, kind: str, keys: Collection[str]) -> None:
+        """Delete timers, those set earlier in this transaction included."""
+        gone = set(keys)
+        self._timers = [t for t in self._timers if t.kind != kind or t.key not in gone]
+        await timers.cancel_timers(self.connection, kind, keys)
+
+    async def ring(self, channel: str) -> None:
+        """Wake the loops that listen on `channel`, in every replica, when this commits."""
+        await self.connection.execute(_NOTIFY, {"channel": channel})
+
+    async def flush(self) -> None:
+        """Write what leaves; called once by `Database.transaction` right before the commit."""
+        if self._outgoing:
+            await outbox.stage(self.connection, self._outgoing)
+            await self.ring(outbox.CHANNEL)
+        if self._timers:
+            await timers.set_timers(self.connection, self._timers)
+            await self.ring(timers.CHANNEL)
+
+
+class Database:
+    """A service's schema. `transaction()` is the only place that commits."""
+
+    def __init__(
+        self, url: str, *, service: str, clock: Clock, ids: Ids, pool_size: int = 8
+    ) -> None:
+        self.url: Final = url
+        self.service: Final = service
+        self.clock: Final = clock
+        self.ids: Final = ids
+        self.engine: Final = connect_engine(url, service, pool_size)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """Open a unit of work; it commits at the end of the block, or rolls back on an error."""
+        async with self.engine.begin() as connection:
+            transaction = Transaction(
+                connection, service=self.service, now=self.clock.now(), ids=self.ids
+            )
+            yield transaction
+            await transaction.flush()
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """Open a connection for queries; nothing that it does is kept."""
+        async with self.engine.connect() as connection:
+            yield connection
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.engine.dispose()
+
+
+def connect_engine(url: str, schema: str, pool_size: int) -> AsyncEngine:
+    """Return an engine whose unqualified names mean the tables in `schema`."""
+    return create_async_engine(
+        make_url(url).set(drivername="postgresql+asyncpg"),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=30,
+        pool_pre_ping=True,
+        connect_args={
+            "timeout": 10,
+            "server_settings": {"search_path": schema, "application_name": schema},
+        },
+    )

@@ -1,0 +1,1 @@
+"""Databases and brokers that run as child processes: for the local stack and for tests."""

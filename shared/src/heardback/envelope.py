@@ -1,0 +1,188 @@
+"""CloudEvents 1.0 over Kafka: both content modes are read, binary mode is written.
+
+Source: CloudEvents 1.0.2, Kafka protocol binding 1.0.2.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Generic, TypeVar
+
+import orjson
+from pydantic import ValidationError
+
+from heardback.contracts.payloads import Payload
+from heardback.contracts.registry import EVENT_TYPES, FAMILIES, EventType
+from heardback.contracts.topics import Topic
+from heardback.errors import Permanent
+from heardback.trace import valid_traceparent
+
+MAX_EVENT_BYTES: Final = 262_144
+"""An event is a fact, not a file: larger values are refused."""
+
+Headers = Sequence[tuple[str, bytes]]
+P_co = TypeVar("P_co", bound=Payload, covariant=True)
+
+
+class InvalidEvent(Permanent):
+    """The message is not an event that this topic takes."""
+
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event(Generic[P_co]):
+    """One thing that happened. `source` and `id` together are unique."""
+
+    id: str
+    source: str
+    type: EventType
+    data: P_co
+    time: datetime | None = None
+    traceparent: str | None = None
+
+    @property
+    def customer_id(self) -> str:
+        """Whose story this belongs to: the message's key."""
+        return self.data.customer_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutgoingMessage:
+    """What goes to the broker, as bytes."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...]
+
+
+def encode(event: Event[Payload]) -> OutgoingMessage:
+    """Return `event` in binary content mode, keyed by its customer."""
+    headers = [
+        ("content-type", b"application/json"),
+        ("ce_specversion", b"1.0"),
+        ("ce_id", event.id.encode()),
+        ("ce_source", event.source.encode()),
+        ("ce_type", event.type.name.encode()),
+        ("ce_subject", event.customer_id.encode()),
+    ]
+    if event.time is not None:
+        headers.append(("ce_time", event.time.isoformat().encode()))
+    if event.traceparent is not None:
+        headers.append(("traceparent", event.traceparent.encode()))
+    return OutgoingMessage(
+        topic=event.type.topic.name,
+        key=event.customer_id.encode(),
+        value=event.data.model_dump_json().encode(),
+        headers=tuple(headers),
+    )
+
+
+def decode(topic: Topic, value: bytes | None, headers: Headers) -> Event[Payload]:
+    """Return the event in a message of `topic`.
+
+    Raises: InvalidEvent, whose `reason` is one of `null_value`, `too_large`, `not_cloudevents`,
+    `invalid_envelope`, `unknown_type`, `unsupported_version`, `wrong_topic`, `invalid_payload`;
+    set the message aside.
+    """
+    if value is None:
+        raise InvalidEvent(reason="null_value", detail="the message has no value")
+    if len(value) > MAX_EVENT_BYTES:
+        detail = f"{len(value)} bytes; at most {MAX_EVENT_BYTES} are taken"
+        raise InvalidEvent(reason="too_large", detail=detail)
+    named = {name.lower(): text for name, text in headers}
+    content_type = _text(named, "content-type").lower()
+    if content_type.startswith("application/cloudevents"):
+        return _decode_structured(topic, value, named, content_type)
+    if "ce_specversion" not in named:
+        detail = "neither a ce_specversion header nor content-type application/cloudevents+json"
+        raise InvalidEvent(reason="not_cloudevents", detail=detail)
+    attributes = {name[3:]: _text(named, name) for name in named if name.startswith("ce_")}
+    return _build(topic, attributes, value, trace=_trace(named))
+
+
+def _decode_structured(
+    topic: Topic, value: bytes, named: Mapping[str, bytes], content_type: str
+) -> Event[Payload]:
+    if not content_type.startswith("application/cloudevents+json"):
+        detail = f"{content_type} is not read; application/cloudevents+json is"
+        raise InvalidEvent(reason="not_cloudevents", detail=detail)
+    try:
+        attributes = orjson.loads(value)
+    except orjson.JSONDecodeError as error:
+        raise InvalidEvent(reason="invalid_envelope", detail=f"not JSON: {error}") from error
+    if not isinstance(attributes, dict):
+        raise InvalidEvent(reason="invalid_envelope", detail="not a JSON object")
+    data = orjson.dumps(attributes.pop("data", None))
+    trace = _trace(named) or valid_traceparent(str(attributes.get("traceparent", "")))
+    return _build(topic, attributes, data, trace=trace)
+
+
+def _build(
+    topic: Topic, attributes: Mapping[str, Any], data: bytes, *, trace: str | None
+) -> Event[Payload]:
+    for name in ("specversion", "id", "source", "type"):
+        text = attributes.get(name)
+        if not isinstance(text, str) or not 0 < len(text) <= 500 or "\0" in text:
+            detail = f"{name} must be a text of 1 to 500 characters"
+            raise InvalidEvent(reason="invalid_envelope", detail=detail)
+    if attributes["specversion"] != "1.0":
+        raise InvalidEvent(reason="invalid_envelope", detail="specversion must be 1.0")
+    event_type = _event_type(topic, attributes["type"])
+    return Event(
+        id=attributes["id"],
+        source=attributes["source"],
+        type=event_type,
+        data=_payload(event_type, data),
+        time=_time(attributes.get("time")),
+        traceparent=trace,
+    )
+
+
+def _event_type(topic: Topic, name: str) -> EventType:
+    event_type = EVENT_TYPES.get(name)
+    if event_type is None:
+        known = name.rpartition(".v")[0] in FAMILIES
+        reason = "unsupported_version" if known else "unknown_type"
+        raise InvalidEvent(reason=reason, detail=f"{name[:100]!r} is not a type that is read here")
+    if event_type.topic != topic:
+        detail = f"{name} belongs on topic {event_type.topic}, not on {topic}"
+        raise InvalidEvent(reason="wrong_topic", detail=detail)
+    return event_type
+
+
+def _payload(event_type: EventType, data: bytes) -> Payload:
+    try:
+        return event_type.payload.model_validate_json(data)
+    except ValidationError as error:
+        # The input stays out of the reason: it may be personal data.
+        faults = error.errors(include_input=False, include_url=False, include_context=False)
+        detail = "; ".join(f"{'.'.join(map(str, f['loc']))}: {f['msg']}" for f in faults[:10])
+        raise InvalidEvent(reason="invalid_payload", detail=detail) from None
+
+
+def _time(text: object) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        time = datetime.fromisoformat(str(text))
+    except ValueError:
+        time = None
+    if time is None or time.tzinfo is None:
+        detail = "time must be RFC 3339 with an offset"
+        raise InvalidEvent(reason="invalid_envelope", detail=detail)
+    return time
+
+
+def _text(named: Mapping[str, bytes], name: str) -> str:
+    try:
+        return (named.get(name) or b"").decode()
+    except UnicodeDecodeError as error:
+        detail = f"header {name} is not UTF-8"
+        raise InvalidEvent(reason="invalid_envelope", detail=detail) from error
+
+
+def _trace(named: Mapping[str, bytes]) -> str | None:
+    return valid_traceparent((named.get("traceparent") or b"").decode("ascii", "replace"))

@@ -1,0 +1,116 @@
+"""What every service's HTTP app has: health, metrics, and errors as RFC 9457 problems."""
+
+import re
+from collections.abc import Sequence
+from typing import Annotated, Any, Final, cast
+
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.exceptions import HTTPException
+
+from heardback.db import Database, is_transient
+from heardback.errors import Conflict, HeardbackError, Invalid, NotFound, Retryable
+from heardback.health import Health
+
+_STATUS: Final[dict[type[HeardbackError], int]] = {
+    NotFound: 404,
+    Conflict: 409,
+    Invalid: 422,
+    Retryable: 503,
+}
+_RETRY_AFTER_SECONDS: Final = "2"
+
+
+def build_app(
+    *, name: str, database: Database, health: Health, routers: Sequence[APIRouter]
+) -> FastAPI:
+    """Return the HTTP app of a service."""
+    app = FastAPI(title=f"Heardback {name}", version="1", redoc_url=None)
+    app.state.database = database
+    app.state.health = health
+    app.include_router(_operations)
+    for router in routers:
+        app.include_router(router)
+    app.add_exception_handler(HeardbackError, _on_heardback_error)
+    app.add_exception_handler(SQLAlchemyError, _on_outage)
+    app.add_exception_handler(OSError, _on_outage)
+    app.add_exception_handler(RequestValidationError, _on_invalid_request)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+    return app
+
+
+def _database(request: Request) -> Database:
+    return cast("Database", request.app.state.database)
+
+
+DatabaseOf = Annotated[Database, Depends(_database)]
+"""The service's database, in a route."""
+
+
+def problem(
+    status: int, kind: str, title: str, *, detail: str | None = None, **members: Any
+) -> JSONResponse:
+    """Return a problem (RFC 9457). `kind` is its stable name; `members` say more."""
+    body = {"type": f"urn:heardback:problem:{kind}", "title": title, "status": status}
+    if detail is not None:
+        body["detail"] = detail
+    headers = {"Retry-After": _RETRY_AFTER_SECONDS} if status == 503 else None
+    return JSONResponse(
+        {**body, **members}, status, headers=headers, media_type="application/problem+json"
+    )
+
+
+async def _on_heardback_error(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HeardbackError)
+    status = next((code for kind, code in _STATUS.items() if isinstance(error, kind)), 400)
+    kind = re.sub(r"(?<!^)(?=[A-Z])", "-", type(error).__name__).lower()
+    return problem(status, kind, error.message, **error.attributes)
+
+
+async def _on_outage(_request: Request, error: Exception) -> Response:
+    if not is_transient(error):
+        raise error
+    return problem(503, "unavailable", "A part that this needs is away. Try again shortly.")
+
+
+async def _on_invalid_request(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    errors = [
+        {"field": ".".join(str(part) for part in fault["loc"]), "message": fault["msg"]}
+        for fault in error.errors()
+    ]
+    return problem(422, "invalid-request", "The request does not fit.", errors=errors)
+
+
+async def _on_http_exception(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    kind = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "http")
+    response = problem(error.status_code, kind, str(error.detail))
+    response.headers.update(error.headers or {})
+    return response
+
+
+_operations = APIRouter(tags=["operations"])
+
+
+@_operations.get("/livez")
+async def livez() -> dict[str, bool]:
+    """Answer: the process is alive."""
+    return {"alive": True}
+
+
+@_operations.get("/readyz")
+async def readyz(request: Request) -> Response:
+    """Tell whether each part works, or why not (503)."""
+    health = cast("Health", request.app.state.health)
+    report = {"ready": health.ready, "checks": health.report()}
+    return JSONResponse(report, 200 if health.ready else 503)
+
+
+@_operations.get("/metrics", response_class=Response)
+async def metrics() -> Response:
+    """Return the metrics in Prometheus' text format."""
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,59 @@
+"""Migrations: each service has its own in its package; they run under a lock, schema by schema."""
+
+import asyncio
+from typing import Final
+
+from alembic import command, context
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, MetaData, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from heardback.db import connect_engine
+
+_LOCK: Final = text("SELECT pg_advisory_xact_lock(hashtext('migrations'), hashtext(:schema))")
+
+
+def config(package: str) -> Config:
+    """Return Alembic's configuration for the migrations inside `package`."""
+    settings = Config()
+    settings.set_main_option("script_location", f"{package}:migrations")
+    settings.set_main_option("path_separator", "os")
+    return settings
+
+
+async def upgrade(url: str, *, schema: str, package: str) -> None:
+    """Bring a service's schema to its newest revision; replicas that start at once take turns."""
+    engine = connect_engine(url, schema, pool_size=1)
+    try:
+        async with engine.begin() as connection:
+            await connection.execute(_LOCK, {"schema": schema})
+            await connection.run_sync(_upgrade, package)
+    finally:
+        await engine.dispose()
+
+
+async def is_current(connection: AsyncConnection, package: str) -> bool:
+    """Tell whether the schema stands at the newest revision of `package`."""
+    head = await asyncio.to_thread(
+        lambda: ScriptDirectory.from_config(config(package)).get_current_head()
+    )
+    return await connection.run_sync(_revision) == head
+
+
+def run_environment(metadata: MetaData) -> None:
+    """Run the migrations on the connection that `upgrade` opened; a service's `env.py` calls it."""
+    connection: Connection = context.config.attributes["connection"]
+    context.configure(connection=connection, target_metadata=metadata, compare_type=True)
+    context.run_migrations()
+
+
+def _upgrade(connection: Connection, package: str) -> None:
+    settings = config(package)
+    settings.attributes["connection"] = connection
+    command.upgrade(settings, "head")
+
+
+def _revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()

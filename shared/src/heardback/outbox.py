@@ -1,0 +1,131 @@
+"""The outbox: events written in the transaction that decides them, published by the relay.
+
+Published rows are kept for a while, so that a topic that was lost can be filled again.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import orjson
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Identity,
+    Index,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    text,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from heardback.bulk import insert_rows
+from heardback.envelope import OutgoingMessage
+
+CHANNEL = "outbox"
+
+
+def outbox_table(metadata: MetaData) -> Table:
+    """Describe the outbox in a service's schema."""
+    table = Table(
+        "outbox",
+        metadata,
+        Column("seq", BigInteger, Identity(always=True), primary_key=True),
+        Column("topic", Text, nullable=False),
+        Column("key", LargeBinary),
+        Column("value", LargeBinary),
+        Column("headers", LargeBinary, nullable=False),
+        Column("published_at", DateTime(timezone=True)),
+    )
+    Index("outbox_unpublished", table.c.seq, postgresql_where=text("published_at IS NULL"))
+    Index("outbox_published_at", table.c.published_at)
+    return table
+
+
+_TABLE = outbox_table(MetaData())
+
+_CLAIM = text("""
+    SELECT seq, topic, key, value, headers FROM outbox
+    WHERE published_at IS NULL ORDER BY seq LIMIT :limit
+""")
+_MARK = text("UPDATE outbox SET published_at = :now WHERE seq = ANY(CAST(:seqs AS bigint[]))")
+_PURGE = text("""
+    DELETE FROM outbox WHERE ctid = ANY(ARRAY(
+        SELECT ctid FROM outbox WHERE published_at < :before ORDER BY published_at LIMIT :limit
+    ))
+""")
+_LOCK = text("SELECT pg_try_advisory_xact_lock(hashtext('outbox'), hashtext(current_schema()))")
+_BACKLOG = text("SELECT count(*) FROM outbox WHERE published_at IS NULL")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StagedMessage:
+    """An outbox row that waits for the relay."""
+
+    seq: int
+    message: OutgoingMessage
+
+
+async def stage(connection: AsyncConnection, messages: Sequence[OutgoingMessage]) -> None:
+    """Write `messages` into the outbox, in order."""
+    rows = [
+        {
+            "topic": message.topic,
+            "key": message.key,
+            "value": message.value,
+            "headers": _pack(message.headers),
+        }
+        for message in messages
+    ]
+    await insert_rows(connection, _TABLE, rows)
+
+
+async def lock(connection: AsyncConnection) -> bool:
+    """Become the one relay of this outbox until the transaction ends; False: another one is.
+
+    One relay at a time keeps each customer's events in order whatever the number of replicas.
+    """
+    return bool(await connection.scalar(_LOCK))
+
+
+async def claim(connection: AsyncConnection, *, limit: int) -> list[StagedMessage]:
+    """Return the oldest unpublished rows, in order."""
+    rows = await connection.execute(_CLAIM, {"limit": limit})
+    return [
+        StagedMessage(
+            seq=row.seq,
+            message=OutgoingMessage(
+                topic=row.topic, key=row.key, value=row.value, headers=unpack(row.headers)
+            ),
+        )
+        for row in rows
+    ]
+
+
+async def mark_published(
+    connection: AsyncConnection, seqs: Sequence[int], *, now: datetime
+) -> None:
+    """Note that the broker has acknowledged these rows."""
+    await connection.execute(_MARK, {"seqs": list(seqs), "now": now})
+
+
+async def purge(connection: AsyncConnection, *, before: datetime, limit: int) -> int:
+    """Delete rows that were published before `before`; return how many."""
+    return (await connection.execute(_PURGE, {"before": before, "limit": limit})).rowcount
+
+
+async def backlog(connection: AsyncConnection) -> int:
+    """Return how many rows wait to be published."""
+    return int(await connection.scalar(_BACKLOG) or 0)
+
+
+def _pack(headers: Sequence[tuple[str, bytes]]) -> bytes:
+    return orjson.dumps([(name, value.decode("latin-1")) for name, value in headers])
+
+
+def unpack(packed: bytes) -> tuple[tuple[str, bytes], ...]:
+    """Return the headers of an outbox row."""
+    return tuple((name, value.encode("latin-1")) for name, value in orjson.loads(packed))

@@ -1,0 +1,250 @@
+"""What one service process is made of, and how it runs and stops."""
+
+import asyncio
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+from typing import Any, Final
+
+import structlog
+import uvicorn
+import uvloop
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from fastapi import APIRouter
+
+from heardback import migrations, outbox, timers
+from heardback.clock import Clock, SystemClock, wait_any
+from heardback.consumer import BatchHandler, Consumer
+from heardback.contracts.topics import Topic
+from heardback.db import Database, is_transient
+from heardback.dead_letters import DeadLetterLimit
+from heardback.doorbell import Doorbell
+from heardback.errors import Permanent, Retryable
+from heardback.health import Health
+from heardback.http import build_app
+from heardback.ids import Ids, TimeOrderedIds
+from heardback.relay import Relay
+from heardback.retrying import until_it_works
+from heardback.settings import ServiceSettings
+from heardback.telemetry import set_up_logs, set_up_telemetry
+from heardback.timer_loop import TimerHandler, TimerLoop
+
+_log = structlog.get_logger(__name__)
+_LARGEST_MESSAGE: Final = 8 * 1_048_576
+_WATCH_SECONDS: Final = 2.0
+_DRAIN_SECONDS: Final = 5
+
+Run = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
+"""A loop: works until the event is set, and survives outages by itself."""
+
+
+class MigrationsBehind(Retryable):
+    """The schema is not at this version's revision; run `migrate`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runtime:
+    """What a service's own loops and start-up need."""
+
+    database: Database
+    doorbell: Doorbell
+    health: Health
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """The description of one service: what it hears, what it serves, what it waits for.
+
+    `package` holds its migrations; `name` is its schema, its group and its event source.
+    `loops` are its own, made when everything is open; `on_start` runs once before they do.
+    """
+
+    name: str
+    package: str
+    settings: ServiceSettings
+    handlers: Mapping[Topic, BatchHandler] = field(default_factory=dict)
+    timers: Mapping[str, TimerHandler] = field(default_factory=dict)
+    routers: Sequence[APIRouter] = ()
+    loops: Sequence[Callable[[Runtime], Run]] = ()
+    on_start: Callable[[Database], Awaitable[None]] | None = None
+
+
+def main(service: Service) -> None:
+    """Run `service`, or with the argument `migrate` bring its schema up to date; then exit."""
+    settings = service.settings
+    set_up_logs(service.name, log_format=settings.log_format, level=settings.log_level)
+    if sys.argv[1:] == ["migrate"]:
+        asyncio.run(
+            migrations.upgrade(settings.database_url, schema=service.name, package=service.package)
+        )
+        return
+    set_up_telemetry(service.name, otlp_endpoint=settings.otlp_endpoint)
+    try:
+        uvloop.run(run(service, clock=SystemClock(), ids=TimeOrderedIds()))
+    except* Permanent as refused:
+        for error in refused.exceptions:
+            _log.error("refused_to_start", error=str(error))
+        sys.exit(1)
+
+
+async def run(service: Service, *, clock: Clock, ids: Ids) -> None:
+    """Run the HTTP app and every loop until SIGTERM or SIGINT; then finish what is under way."""
+    settings, health, stop = service.settings, Health(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    database = Database(
+        settings.database_url,
+        service=service.name,
+        clock=clock,
+        ids=ids,
+        pool_size=settings.database_pool_size,
+    )
+    doorbell = Doorbell(
+        url=settings.database_url, schema=service.name, clock=clock, check=health.check("doorbell")
+    )
+    runtime = Runtime(database=database, doorbell=doorbell, health=health, clock=clock)
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(_serve(service, runtime, stop))
+            if await _open_for_business(service, runtime, stop):
+                for loop in _loops(service, runtime):
+                    group.create_task(loop(stop))
+                _log.info("started", port=settings.http_port)
+            await stop.wait()
+            _log.info("stopping")
+    finally:
+        await database.close()
+    _log.info("stopped")
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handling: the service stops its parts itself."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def _serve(service: Service, runtime: Runtime, stop: asyncio.Event) -> None:
+    settings = service.settings
+    app = build_app(
+        name=service.name,
+        database=runtime.database,
+        health=runtime.health,
+        routers=service.routers,
+    )
+    app.state.stop = stop
+    listener = socket.create_server((settings.http_host, settings.http_port), backlog=2048)
+    server = _Server(
+        uvicorn.Config(
+            app, log_config=None, access_log=False, timeout_graceful_shutdown=_DRAIN_SECONDS
+        )
+    )
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    server.should_exit = True
+    stopping.cancel()
+    await serving
+
+
+async def _open_for_business(service: Service, runtime: Runtime, stop: asyncio.Event) -> bool:
+    """Wait for a database at the right revision, then do what comes once; False: told to stop."""
+
+    async def prepare() -> bool:
+        await _see_database(service, runtime)
+        if service.on_start is not None:
+            await service.on_start(runtime.database)
+        return True
+
+    check = runtime.health.check("database")
+    opened = await until_it_works(
+        prepare, worth_retrying=is_transient, stop=stop, clock=runtime.clock, check=check
+    )
+    return bool(opened)
+
+
+async def _see_database(service: Service, runtime: Runtime) -> None:
+    async with runtime.database.read() as connection:
+        if not await migrations.is_current(connection, service.package):
+            raise MigrationsBehind(run=f"python -m {service.package} migrate")
+
+
+def _loops(service: Service, runtime: Runtime) -> list[Run]:
+    """Every loop of the process; the doorbell comes last, when all bells are hung."""
+    settings, database, health = service.settings, runtime.database, runtime.health
+    relay = Relay(
+        database=database,
+        kafka=_producer(settings),
+        bell=runtime.doorbell.bell(outbox.CHANNEL),
+        batch_size=settings.batch_size,
+        retention=timedelta(seconds=settings.outbox_retention_seconds),
+        check=health.check("relay"),
+    )
+    loops: list[Run] = [relay.run, partial(_watch_database, service, runtime)]
+    if service.timers:
+        timer_loop = TimerLoop(
+            database=database,
+            handlers=service.timers,
+            bell=runtime.doorbell.bell(timers.CHANNEL),
+            batch_size=settings.batch_size,
+            check=health.check("timers"),
+        )
+        loops.append(timer_loop.run)
+    if service.handlers:
+        limit = DeadLetterLimit(
+            limit=settings.dead_letter_limit,
+            window=timedelta(seconds=settings.dead_letter_window_seconds),
+        )
+        consumer = Consumer(
+            database=database,
+            handlers=service.handlers,
+            kafka=_consumer(service),
+            limit=limit,
+            check=health.check("consumer"),
+        )
+        loops.append(consumer.run)
+    loops.extend(make(runtime) for make in service.loops)
+    return [*loops, runtime.doorbell.run]
+
+
+async def _watch_database(service: Service, runtime: Runtime, stop: asyncio.Event) -> None:
+    """Keep readiness true to the database."""
+    see = partial(_see_database, service, runtime)
+    check = runtime.health.check("database")
+    while not stop.is_set():
+        await until_it_works(
+            see, worth_retrying=is_transient, stop=stop, clock=runtime.clock, check=check
+        )
+        await wait_any(stop, clock=runtime.clock, seconds=_WATCH_SECONDS)
+
+
+def _consumer(service: Service) -> AIOKafkaConsumer:
+    session_ms = int(service.settings.kafka_session_timeout_seconds * 1_000)
+    return AIOKafkaConsumer(
+        bootstrap_servers=service.settings.kafka_bootstrap_servers,
+        group_id=f"heardback.{service.name}",
+        client_id=f"heardback.{service.name}",
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        max_poll_records=service.settings.batch_size,
+        max_partition_fetch_bytes=_LARGEST_MESSAGE,
+        session_timeout_ms=session_ms,
+        heartbeat_interval_ms=session_ms // 3,
+    )
+
+
+def _producer(settings: ServiceSettings) -> AIOKafkaProducer:
+    return AIOKafkaProducer(
+        bootstrap_servers=settings.kafka_bootstrap_servers,
+        acks="all",
+        enable_idempotence=settings.kafka_idempotence,
+        max_request_size=_LARGEST_MESSAGE,
+        linger_ms=2,
+    )

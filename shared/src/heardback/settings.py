@@ -1,0 +1,31 @@
+"""The settings that every service has. A service adds its own in its `settings.py`."""
+
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class ServiceSettings(BaseSettings):
+    """Read from the environment, prefix `HEARDBACK_`; frozen from then on."""
+
+    model_config = SettingsConfigDict(env_prefix="HEARDBACK_", frozen=True, extra="ignore")
+
+    database_url: str = Field(description="postgresql://role:password@host:port/database")
+    database_pool_size: int = Field(default=8, ge=2)
+    kafka_bootstrap_servers: str = "127.0.0.1:9092"
+    kafka_idempotence: bool = Field(
+        default=True, description="Off only for a broker without an idempotent producer."
+    )
+    kafka_session_timeout_seconds: float = Field(default=10, gt=0)
+    http_host: str = "127.0.0.1"
+    http_port: int = Field(default=8000, ge=0, le=65_535)
+    log_format: Literal["console", "json"] = "json"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    batch_size: int = Field(default=500, ge=1, le=10_000)
+    dead_letter_limit: int = Field(default=1_000, ge=1, description="Messages per window.")
+    dead_letter_window_seconds: float = Field(default=60, gt=0)
+    outbox_retention_seconds: int = Field(
+        default=86_400, ge=0, description="How long published events can still be republished."
+    )
+    otlp_endpoint: str | None = Field(default=None, description="Where spans go; none: nowhere.")

@@ -1,0 +1,94 @@
+"""Durable timers: what is due later, written in the transaction that decides it.
+
+Claimed in batches with `FOR UPDATE SKIP LOCKED` and deleted in the transaction of their effect,
+so that a timer fires once whatever dies. Cost grows with what is due, not with what waits.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Column, DateTime, Index, Integer, MetaData, Table, Text, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from heardback.bulk import upsert_rows
+
+CHANNEL = "timer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timer:
+    """Something to do at `due_at`. Setting a timer of the same `kind` and `key` replaces it."""
+
+    kind: str
+    key: str
+    due_at: datetime
+    payload: Mapping[str, Any] = field(default_factory=dict)
+    traceparent: str | None = None
+    attempts: int = 0
+
+
+def timer_table(metadata: MetaData) -> Table:
+    """Describe the timers in a service's schema."""
+    table = Table(
+        "timer",
+        metadata,
+        Column("kind", Text, primary_key=True),
+        Column("key", Text, primary_key=True),
+        Column("due_at", DateTime(timezone=True), nullable=False),
+        Column("payload", JSONB, nullable=False),
+        Column("traceparent", Text),
+        Column("attempts", Integer, nullable=False, server_default="0"),
+    )
+    Index("timer_due_at", table.c.due_at)
+    return table
+
+
+_TABLE = timer_table(MetaData())
+
+# `now` is a parameter, not clock_timestamp(): a volatile bound can't limit the index scan.
+_CLAIM = text("""
+    DELETE FROM timer WHERE ctid = ANY(ARRAY(
+        SELECT ctid FROM timer WHERE due_at <= :now ORDER BY due_at LIMIT :limit
+        FOR UPDATE SKIP LOCKED
+    ))
+    RETURNING kind, key, due_at, payload, traceparent, attempts
+""")
+_NEXT_DUE = text("SELECT due_at FROM timer ORDER BY due_at LIMIT 1")
+_CANCEL = text("DELETE FROM timer WHERE kind = :kind AND key = ANY(CAST(:keys AS text[]))")
+
+
+async def set_timers(connection: AsyncConnection, timers: Sequence[Timer]) -> None:
+    """Write `timers`, each in place of the one of the same kind and key."""
+    latest = {(timer.kind, timer.key): timer for timer in timers}
+    rows = [
+        {
+            "kind": timer.kind,
+            "key": timer.key,
+            "due_at": timer.due_at,
+            "payload": dict(timer.payload),
+            "traceparent": timer.traceparent,
+            "attempts": timer.attempts,
+        }
+        for timer in latest.values()
+    ]
+    await upsert_rows(connection, _TABLE, rows, key=("kind", "key"))
+
+
+async def cancel_timers(connection: AsyncConnection, kind: str, keys: Collection[str]) -> None:
+    """Delete the timers of `kind` under these keys; those that are not there are no error."""
+    await connection.execute(_CANCEL, {"kind": kind, "keys": list(keys)})
+
+
+async def claim_due(connection: AsyncConnection, *, now: datetime, limit: int) -> list[Timer]:
+    """Take the timers that are due, the earliest first; they are back if it rolls back."""
+    rows = await connection.execute(_CLAIM, {"now": now, "limit": limit})
+    return sorted((Timer(**row._mapping) for row in rows), key=lambda timer: timer.due_at)
+
+
+async def next_due_at(connection: AsyncConnection) -> datetime | None:
+    """Return when the next timer is due, or None when none waits."""
+    due_at: datetime | None = await connection.scalar(_NEXT_DUE)
+    return due_at
