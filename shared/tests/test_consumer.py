@@ -61,6 +61,8 @@ class Toy:
                 auto_offset_reset="earliest",
                 max_poll_records=100,
                 max_partition_fetch_bytes=8_000_000,
+                session_timeout_ms=1_500,
+                heartbeat_interval_ms=500,
             ),
             limit=DeadLetterLimit(limit=limit, window=timedelta(seconds=60)),
             check=check,

@@ -9,7 +9,7 @@ import pytest
 
 from heardback.embedded.databases import SchemaOwner, ensure_database, ensure_schema
 from heardback.embedded.postgres import EmbeddedPostgres
-from heardback.embedded.processes import HOST, PortTaken, free_port
+from heardback.embedded.processes import HOST, PortTaken, StartFailed, free_port
 
 
 @pytest.fixture
@@ -74,6 +74,20 @@ async def test_start_names_the_port_when_it_is_taken(tmp_path: Path) -> None:
         with pytest.raises(PortTaken) as refusal:
             await EmbeddedPostgres(tmp_path / "postgres", port).start()
     assert (refusal.value.port, refusal.value.wanted_by) == (port, "postgres")
+
+
+async def test_start_says_why_when_the_data_is_of_another_version(
+    server: EmbeddedPostgres,
+) -> None:
+    await server.start()
+    await server.stop()
+    (server.log.parent / "data" / "PG_VERSION").write_text("9\n")
+
+    with pytest.raises(StartFailed) as failure:
+        await server.start()
+
+    assert "initialized by PostgreSQL version 9" in failure.value.why
+    assert not server.running
 
 
 async def test_password_is_readable_by_its_owner_only_when_the_server_was_made(

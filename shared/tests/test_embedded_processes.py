@@ -11,11 +11,14 @@ import pytest
 from heardback.embedded.processes import Child, Command, StartFailed, run_to_end, wait_until
 
 SLEEPER = [sys.executable, "-c", "import signal; print('up', flush=True); signal.pause()"]
-STUBBORN = [
-    sys.executable,
-    "-c",
-    "import signal as s\ns.signal(s.SIGTERM, s.SIG_IGN)\nprint('up', flush=True)\nwhile 1: s.pause()",
-]
+IGNORING = """
+import signal
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("up", flush=True)
+while True:
+    signal.pause()
+"""
+STUBBORN = [sys.executable, "-c", IGNORING]
 PARENT = """
 import sys, signal
 from pathlib import Path

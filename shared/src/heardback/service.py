@@ -20,6 +20,7 @@ from fastapi import APIRouter
 from heardback import migrations, outbox, timers
 from heardback.clock import Clock, SystemClock, wait_any
 from heardback.consumer import BatchHandler, Consumer
+from heardback.contracts.registry import EventType
 from heardback.contracts.topics import Topic
 from heardback.db import Database, is_transient
 from heardback.dead_letters import DeadLetterLimit
@@ -61,7 +62,8 @@ class Runtime:
 class Service:
     """The description of one service: what it hears, what it serves, what it waits for.
 
-    `package` holds its migrations; `name` is its schema, its group and its event source.
+    `package` holds its migrations; `name` is its schema, its group and its event source;
+    `publishes` is for its contract document.
     `loops` are its own, made when everything is open; `on_start` runs once before they do.
     """
 
@@ -69,6 +71,7 @@ class Service:
     package: str
     settings: ServiceSettings
     handlers: Mapping[Topic, BatchHandler] = field(default_factory=dict)
+    publishes: Sequence[EventType] = ()
     timers: Mapping[str, TimerHandler] = field(default_factory=dict)
     routers: Sequence[APIRouter] = ()
     loops: Sequence[Callable[[Runtime], Run]] = ()
@@ -140,18 +143,18 @@ async def _serve(service: Service, runtime: Runtime, stop: asyncio.Event) -> Non
         routers=service.routers,
     )
     app.state.stop = stop
-    listener = socket.create_server((settings.http_host, settings.http_port), backlog=2048)
     server = _Server(
         uvicorn.Config(
             app, log_config=None, access_log=False, timeout_graceful_shutdown=_DRAIN_SECONDS
         )
     )
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
-    stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    server.should_exit = True
-    stopping.cancel()
-    await serving
+    with socket.create_server((settings.http_host, settings.http_port), backlog=2048) as listener:
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        try:
+            await stop.wait()
+        finally:
+            server.should_exit = True
+            await serving
 
 
 async def _open_for_business(service: Service, runtime: Runtime, stop: asyncio.Event) -> bool:

@@ -45,7 +45,7 @@ def set_up_logs(service: str, *, log_format: Literal["console", "json"], level: 
         )
     )
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    for chatty in ("aiokafka", "uvicorn.access", "uvicorn.error"):
+    for chatty in ("aiokafka", "alembic", "uvicorn.access", "uvicorn.error"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLevelName(level)))
     structlog.contextvars.bind_contextvars(service=service)
 

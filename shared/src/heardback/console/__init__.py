@@ -2,7 +2,8 @@
 
 Pages (`pages.py`): `Console(package=..., active="Board", navigation=..., clock=...)` renders the
 service's `templates/` on top of `base.html`. Include `console.assets_router` in the service.
-`console.page(request, "board.html", hub=hub, **context)` answers a page with its strict policy;
+`console.page(request, "board.html", position=hub.position, **context)` answers a page with its
+strict policy; `position` makes it live, and is read before the page's queries.
 `console.render("row.html", **context)` gives a fragment; `patch(*fragments)` answers a form.
 
 Live (`sse.py`): one `Hub` a process. `hub.publish(html)` sends the same bytes to every open page;

@@ -13,7 +13,6 @@ from starlette.datastructures import Headers
 from heardback.clock import Clock
 from heardback.console.assets import Assets
 from heardback.console.countdown import countdown
-from heardback.console.sse import Hub
 from heardback.errors import Permanent
 
 SECURITY_HEADERS: Final = {
@@ -71,19 +70,15 @@ class Console:
         return self._assets.router
 
     def page(
-        self, request: Request, template: str, *, hub: Hub | None = None, **context: Any
+        self, request: Request, template: str, *, position: str | None = None, **context: Any
     ) -> HTMLResponse:
-        """Return a whole page.
+        """Return a whole page. It is live when `position` is given: `hub.position`.
 
-        Take `context` from the database after the call's `hub.position` could be read: pass it as
-        `position` when there is an await in between, so that no change is missed.
+        Read the position before the queries of `context`: a change in between is then caught up.
         """
         theme = request.cookies.get("theme")
         html = self.render(
-            template,
-            theme=theme if theme in _THEMES else None,
-            live=hub is not None,
-            **{"position": hub.position if hub else None, **context},
+            template, theme=theme if theme in _THEMES else None, position=position, **context
         )
         return HTMLResponse(html, headers=SECURITY_HEADERS)
 

@@ -77,7 +77,7 @@ class Hub:
     async def listen(
         self, *, after: str | None, stop: asyncio.Event, clock: Clock
     ) -> AsyncIterator[bytes]:
-        """Yield what one page is sent, until `stop` is set. `after` is the last id that it knows."""
+        """Yield what one page is sent, until `stop` is set. `after` is the last id it knows."""
         listener = _Listener()
         self._listeners.add(listener)
         try:

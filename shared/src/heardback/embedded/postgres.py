@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import asyncpg
 
+from heardback.clock import SystemClock
 from heardback.embedded import postgres_home
 from heardback.embedded.processes import (
     HOST,
@@ -23,6 +24,9 @@ from heardback.embedded.processes import (
 
 SUPERUSER: Final = "postgres"
 _NAME: Final = "postgres"
+# After a crash the old backends hold the shared memory for up to two seconds.
+_STARTS: Final = 20
+_BETWEEN_STARTS_SECONDS: Final = 0.25
 _INITDB: Final = (
     f"--username={SUPERUSER}",
     "--auth=scram-sha-256",
@@ -82,12 +86,16 @@ class EmbeddedPostgres:
         """
         require_free_port(self.port, _NAME)
         if not self._prepared.data.exists():
-            await _initialise(self._prepared, self.log)
-        # After a crash the old backends hold shared memory for a moment: starting again helps.
-        if not await wait_until(self._try_to_start, timeout_seconds):
-            why = self._child.last_words() if self._child is not None else "it was not started"
-            await self.stop()
-            raise StartFailed(name=_NAME, why=why)
+            await _initialise(self._prepared)
+        for _ in range(_STARTS):
+            _forget_dead_server(self._prepared.data)
+            self._child = Child(_command(self._prepared, self.port, self.log))
+            if await self._comes_up(self._child, timeout_seconds):
+                return
+            await SystemClock().sleep(_BETWEEN_STARTS_SECONDS)
+        why = self._child.last_words() if self._child is not None else ""
+        await self.stop()
+        raise StartFailed(name=_NAME, why=why)
 
     async def stop(self, grace_seconds: float = 20) -> None:
         """Shut down in order: sessions are ended, everything is written."""
@@ -110,11 +118,11 @@ class EmbeddedPostgres:
             self._home = postgres_home.prepare(self.folder)
         return self._home
 
-    async def _try_to_start(self) -> bool:
-        if not self.running:
-            _forget_dead_server(self._prepared.data)
-            self._child = Child(_command(self._prepared, self.port, self.log))
-        return await self._answers()
+    async def _comes_up(self, child: Child, timeout_seconds: float) -> bool:
+        async def answers_or_dead() -> bool:
+            return not child.running or await self._answers()
+
+        return await wait_until(answers_or_dead, timeout_seconds) and child.running
 
     async def _answers(self) -> bool:
         try:
@@ -149,7 +157,7 @@ def _environment() -> dict[str, str]:
     return {**kept, "LC_ALL": "C"}
 
 
-async def _initialise(home: postgres_home.Home, log: Path) -> None:
+async def _initialise(home: postgres_home.Home) -> None:
     """Create the data folder, and the superuser with a random password.
 
     Raises: StartFailed.
@@ -163,7 +171,7 @@ async def _initialise(home: postgres_home.Home, log: Path) -> None:
         Command(
             name="initdb",
             arguments=[str(home.programs / "initdb"), *_INITDB, *files],
-            log=log,
+            log=home.folder / "initdb.log",
             env=_environment(),
             cwd=home.folder,
             user=home.user,

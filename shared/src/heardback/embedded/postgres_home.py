@@ -17,6 +17,7 @@ from heardback.embedded.processes import User, wheel_folder
 
 _UNPRIVILEGED: Final = "nobody"
 _LOCATION: Final = "location"  # the file that records where the home is, when it is elsewhere
+_OUTLIVES_REBOOTS: Final = Path("/var/tmp")  # noqa: S108  # the folder in it is mkdtemp's
 _NEEDED: Final = ("bin/initdb", "bin/postgres", "lib", "share")
 
 
@@ -94,8 +95,7 @@ def _place(folder: Path, user: User) -> Path:
     recorded = _recorded(folder)
     if recorded is not None:
         return recorded
-    # /var/tmp outlives a reboot.
-    parent = "/var/tmp" if _can_reach(Path("/var/tmp"), user) else None  # noqa: S108
+    parent = _OUTLIVES_REBOOTS if _OUTLIVES_REBOOTS.is_dir() else None
     place = Path(tempfile.mkdtemp(prefix="heardback-postgres-", dir=parent))
     (folder / _LOCATION).write_text(f"{place}\n")
     return place

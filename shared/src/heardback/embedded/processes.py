@@ -9,6 +9,7 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from random import SystemRandom
 from time import monotonic
 from typing import Final
 
@@ -17,6 +18,9 @@ from heardback.errors import Permanent, Retryable
 
 HOST: Final = "127.0.0.1"
 _LAUNCHER: Final = Path(__file__).with_name("launch.py")
+_SERVER_PORTS: Final = range(12_000, 32_000)
+_RANDOM: Final = SystemRandom()
+_given_ports: set[int] = set()
 _POLL_SECONDS: Final = 0.02
 _CLOCK: Final = SystemClock()  # other processes live in real time, whatever the caller's clock says
 
@@ -47,11 +51,16 @@ def wheel_folder(package: str) -> Path:
 
 
 def free_port() -> int:
-    """Return a port of the loopback interface that nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port of the loopback interface that nobody listens on right now.
+
+    Never the same one twice in a process, and none that the system gives to outgoing connections:
+    one of those could take it before the server does.
+    """
+    while True:
+        port = _RANDOM.choice(_SERVER_PORTS)
+        if port not in _given_ports and _is_free(port):
+            _given_ports.add(port)
+            return port
 
 
 def require_free_port(port: int, wanted_by: str) -> None:
@@ -59,13 +68,19 @@ def require_free_port(port: int, wanted_by: str) -> None:
 
     Raises: PortTaken.
     """
+    if not _is_free(port):
+        raise PortTaken(port=port, wanted_by=wanted_by)
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
         # As the servers do: a socket in TIME_WAIT after a crash is no obstacle.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
-        except OSError as error:
-            raise PortTaken(port=port, wanted_by=wanted_by) from error
+        except OSError:
+            return False
+    return True
 
 
 def accepts_connections(port: int) -> bool:

@@ -55,21 +55,24 @@ function keepingFocus(change) {
 }
 
 function place(fresh) {
-  const old = byId(fresh.id);
-  const into = byId(fresh.dataset.into);
-  const panel = byId("panel");
-  if (panel?.dataset.watch === fresh.id && Number(panel.dataset.rev) < Number(fresh.dataset.rev)) {
-    if (dialog.contains(panel)) openPanel(dialog.dataset.href);
-    else refetch();
+  const [old, into, panel] = [byId(fresh.id), byId(fresh.dataset.into), byId("panel")];
+  const revision = Number(fresh.dataset.rev);
+  if (panel?.dataset.watch === fresh.id && Number(panel.dataset.rev) < revision) refetch();
+  if (old && revision < Number(old.dataset.rev)) return;
+  const gone = "gone" in fresh.dataset;
+  if (into && "partial" in into.dataset) {
+    refetch();
+    if (gone || !old) return;
   }
-  if (into && "partial" in into.dataset) refetch();
-  else if (old && "gone" in fresh.dataset) return old.remove();
-  if (old) morph(old, fresh);
-  const shown = old ?? fresh;
-  if (!into || (!old && ("gone" in fresh.dataset || "partial" in into.dataset))) return;
-  const order = shown.dataset.order;
-  const next = [...into.children].find((other) => other !== shown && other.dataset.order > order) ?? null;
-  if (!old || shown.nextElementSibling !== next) into.insertBefore(shown, next);
+  if (gone) old?.remove();
+  else if (old) morph(old, fresh);
+  if (into && !gone) seat(old ?? fresh, into);
+}
+
+function seat(row, into) {
+  const after = (other) => other !== row && other.dataset.order > row.dataset.order;
+  const next = [...into.children].find(after) ?? null;
+  if (row.parentNode !== into || row.nextElementSibling !== next) into.insertBefore(row, next);
 }
 
 function apply(html) {
@@ -95,7 +98,7 @@ async function refetch() {
   try {
     const page = await load(url);
     if (url === location.href) keepingFocus(() => morph(main, page.getElementById("main")));
-    if (dialog.open) await openPanel(dialog.dataset.href);
+    if (dialog.open) await showPanel(dialog.dataset.href);
     again ||= position !== before || url !== location.href;
   } catch {
     again = true;
@@ -177,22 +180,16 @@ async function send(form, submitter) {
   }
 }
 
-async function openPanel(href) {
-  try {
-    const panel = (await load(href)).getElementById("panel");
-    const old = byId("panel");
-    if (dialog.open && old?.dataset.watch === panel.dataset.watch) {
-      keepingFocus(() => morph(old, panel));
-    } else {
-      dialog.replaceChildren(panel);
-      tick();
-    }
-    dialog.dataset.href = href;
-    if (!dialog.open) dialog.showModal();
-  } catch {
-    location.assign(href);
-  }
+async function showPanel(href) {
+  const [old, panel] = [byId("panel"), (await load(href)).getElementById("panel")];
+  if (old?.dataset.watch === panel.dataset.watch) keepingFocus(() => morph(old, panel));
+  else dialog.replaceChildren(panel);
+  dialog.dataset.href = href;
+  if (!dialog.open) dialog.showModal();
+  tick();
 }
+
+dialog.addEventListener("close", () => dialog.replaceChildren());
 
 document.addEventListener("submit", (event) => {
   if (!event.target.matches("form[data-live]")) return;
@@ -205,10 +202,10 @@ document.addEventListener("click", (event) => {
   const plain = !(event.ctrlKey || event.metaKey || event.shiftKey || event.altKey);
   if (link && plain) {
     event.preventDefault();
-    openPanel(link.href);
+    showPanel(link.href).catch(() => location.assign(link.href));
   }
-  if (event.target === dialog || event.target.closest("[data-close]")) {
-    if (dialog.open) event.preventDefault();
+  if (dialog.open && (event.target === dialog || event.target.closest("[data-close]"))) {
+    event.preventDefault();
     dialog.close();
   }
 });

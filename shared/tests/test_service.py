@@ -1,0 +1,190 @@
+"""One whole service process in the test's own loop: starts in any order, says what it waits for."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx2
+import pytest
+from fastapi import APIRouter
+
+from heardback import migrations
+from heardback.clock import SystemClock
+from heardback.contracts import topics
+from heardback.db import Database
+from heardback.embedded.broker import EmbeddedBroker
+from heardback.embedded.processes import free_port
+from heardback.errors import Conflict, Invalid, NotFound
+from heardback.http import DatabaseOf
+from heardback.ids import TimeOrderedIds
+from heardback.service import Service, run
+from heardback.settings import ServiceSettings
+from heardback.testing import toy
+from heardback.testing.stack import ServiceDatabase
+from heardback.testing.waiting import until
+
+ENVIRONMENT = """
+from heardback.migrations import run_environment
+from heardback.testing.toy import metadata
+run_environment(metadata)
+"""
+REVISION = """
+from alembic import op
+from heardback.testing.toy import metadata
+revision, down_revision = "0001", None
+def upgrade():
+    metadata.create_all(op.get_bind())
+"""
+
+
+class NoSuchToy(NotFound):
+    """There is no toy of this name."""
+
+
+class ToyTaken(Conflict):
+    """Somebody else plays with it."""
+
+
+router = APIRouter()
+
+
+@router.get("/toys/{name}")
+async def toy_of(name: str, database: DatabaseOf) -> dict[str, str]:
+    if name == "taken":
+        raise ToyTaken(name=name)
+    async with database.read() as connection:
+        await connection.exec_driver_sql("SELECT 1")
+    raise NoSuchToy(name=name)
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A package with one migration."""
+    versions = tmp_path / "toy_migrations" / "migrations" / "versions"
+    versions.mkdir(parents=True)
+    (tmp_path / "toy_migrations" / "__init__.py").write_text("")
+    (versions.parent / "env.py").write_text(ENVIRONMENT)
+    (versions / "0001_first.py").write_text(REVISION)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return "toy_migrations"
+
+
+@pytest.fixture
+async def service(
+    service_database: ServiceDatabase, fresh_broker: EmbeddedBroker, package: str
+) -> Service:
+    settings = ServiceSettings(
+        database_url=await service_database("toy"),
+        kafka_bootstrap_servers=fresh_broker.bootstrap_servers,
+        kafka_idempotence=False,
+        kafka_session_timeout_seconds=1.5,
+        http_port=free_port(),
+    )
+    return Service(
+        name="toy",
+        package=package,
+        settings=settings,
+        handlers={topics.PURCHASE: toy.on_events},
+        timers={"send": toy.on_timers},
+        routers=[router],
+    )
+
+
+@asynccontextmanager
+async def running(service: Service) -> AsyncIterator[httpx2.AsyncClient]:
+    task = asyncio.create_task(run(service, clock=SystemClock(), ids=TimeOrderedIds()))
+    base = f"http://127.0.0.1:{service.settings.http_port}"
+    async with httpx2.AsyncClient(base_url=base) as client:
+
+        async def answers() -> bool:
+            try:
+                return (await client.get("/livez")).status_code == 200
+            except httpx2.TransportError:
+                return False
+
+        await until(answers)
+        yield client
+    os.kill(os.getpid(), signal.SIGTERM)
+    async with asyncio.timeout(15):
+        await task
+
+
+async def test_service_waits_and_says_why_when_migrations_are_behind(service: Service) -> None:
+    async with running(service) as client:
+
+        async def says_so() -> bool:
+            report = (await client.get("/readyz")).json()
+            return "not at this version's revision" in report["checks"]["database"]
+
+        await until(says_so)
+        assert (await client.get("/readyz")).status_code == 503
+        await migrations.upgrade(
+            service.settings.database_url, schema="toy", package=service.package
+        )
+
+        async def ready() -> bool:
+            return (await client.get("/readyz")).status_code == 200
+
+        await until(ready, seconds=30)
+        assert (await client.get("/readyz")).json() == {
+            "ready": True,
+            "checks": dict.fromkeys(["consumer", "database", "doorbell", "relay", "timers"], "ok"),
+        }
+        assert "python_info" in (await client.get("/metrics")).text
+
+
+async def test_readiness_names_the_broker_when_it_is_away(
+    service: Service, fresh_broker: EmbeddedBroker
+) -> None:
+    await migrations.upgrade(service.settings.database_url, schema="toy", package=service.package)
+    async with running(service) as client:
+
+        async def ready() -> bool:
+            return (await client.get("/readyz")).status_code == 200
+
+        await until(ready, seconds=30)
+        fresh_broker.kill()
+
+        async def says_so() -> bool:
+            checks = (await client.get("/readyz")).json()["checks"]
+            return checks["consumer"] != "ok" and checks["database"] == "ok"
+
+        await until(says_so, seconds=30)
+        assert (await client.get("/livez")).status_code == 200
+
+
+async def test_error_is_a_problem_when_a_route_raises_it(service: Service) -> None:
+    await migrations.upgrade(service.settings.database_url, schema="toy", package=service.package)
+    async with running(service) as client:
+        missing = await client.get("/toys/bear")
+        taken = await client.get("/toys/taken")
+        unknown = await client.get("/nothing")
+    assert missing.status_code == 404
+    assert missing.headers["content-type"] == "application/problem+json"
+    assert missing.json() == {
+        "type": "urn:heardback:problem:no-such-toy",
+        "title": "There is no toy of this name.",
+        "status": 404,
+        "name": "bear",
+    }
+    assert taken.status_code == taken.json()["status"] == 409
+    assert unknown.json()["type"] == "urn:heardback:problem:not-found"
+
+
+async def test_input_is_refused_at_the_start_when_it_can_never_work(service: Service) -> None:
+    class BadProgram(Invalid):
+        """The program can't be read."""
+
+    async def refuse(_database: Database) -> None:
+        raise BadProgram(file="x.yaml", line=3)
+
+    await migrations.upgrade(service.settings.database_url, schema="toy", package=service.package)
+    refusing = Service(
+        name="toy", package=service.package, settings=service.settings, on_start=refuse
+    )
+    with pytest.raises(ExceptionGroup) as refused:
+        await run(refusing, clock=SystemClock(), ids=TimeOrderedIds())
+    assert "line=3" in str(refused.value.exceptions[0])
