@@ -1,0 +1,1 @@
+"""The whole of Heardback on one machine: supervisor, mailbox, simulated customers, replay."""
