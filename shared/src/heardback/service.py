@@ -145,7 +145,11 @@ async def _serve(service: Service, runtime: Runtime, stop: asyncio.Event) -> Non
     app.state.stop = stop
     server = _Server(
         uvicorn.Config(
-            app, log_config=None, access_log=False, timeout_graceful_shutdown=_DRAIN_SECONDS
+            app,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=_DRAIN_SECONDS,
         )
     )
     with socket.create_server((settings.http_host, settings.http_port), backlog=2048) as listener:

@@ -193,7 +193,9 @@ def _runs(known: Sequence[bool]) -> list[list[int]]:
 
 
 def _path(corners: Sequence[tuple[float, float]]) -> str:
-    return "M" + "L".join(f"{x:g} {y:g}" for x, y in corners)
+    path = "M" + "L".join(f"{x:g} {y:g}" for x, y in corners)
+    # A lone point has no length; drawn to itself, its round cap shows as a dot.
+    return path if len(corners) > 1 else f"{path}h0"
 
 
 def _figure(value: float | None) -> str:

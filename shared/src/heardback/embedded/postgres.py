@@ -92,6 +92,8 @@ class EmbeddedPostgres:
             self._child = Child(_command(self._prepared, self.port, self.log))
             if await self._comes_up(self._child, timeout_seconds):
                 return
+            if self._child.running:
+                break
             await SystemClock().sleep(_BETWEEN_STARTS_SECONDS)
         why = self._child.last_words() if self._child is not None else ""
         await self.stop()

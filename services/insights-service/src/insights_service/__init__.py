@@ -1,0 +1,1 @@
+"""insights-service: counts what the loop did, and says how sure it is."""

@@ -1,0 +1,148 @@
+"""Facts: what happened, once each, under the key that nature gave it.
+
+A program or a segment that an event does not name is the empty text, so that it can be in a key.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from enum import StrEnum
+
+from heardback.vocabulary import Category
+
+
+class Measure(StrEnum):
+    """What is counted."""
+
+    SCHEDULED = "scheduled"
+    SUPPRESSED = "suppressed"
+    CANCELLED = "cancelled"
+    REQUESTED = "requested"
+    SENT = "sent"
+    BOUNCED = "bounced"
+    DROPPED = "dropped"
+    UNSUBSCRIBED = "unsubscribed"
+    DETRACTOR = "detractor"
+    PASSIVE = "passive"
+    PROMOTER = "promoter"
+    COMMENTED = "commented"
+    ALERTED = "alerted"
+    OPENED = "opened"
+    ACKNOWLEDGED = "acknowledged"
+    CONTACTED = "contacted"
+    RESOLVED = "resolved"
+    WARNED = "warned"
+    BREACHED = "breached"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Cell:
+    """One place in the rollups. `detail`: the reason of a suppression, the clock of a breach."""
+
+    measure: Measure
+    detail: str
+    day: date
+    program_id: str
+    touchpoint: str
+    segment: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """Something that happened to a customer; `cells` says where it counts, one in each."""
+
+    customer_id: str
+    program_id: str
+    touchpoint: str
+    segment: str
+    occurred_at: datetime
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """Where this counts."""
+        raise NotImplementedError
+
+    def cell(self, measure: Measure, detail: str = "") -> Cell:
+        """Return the place of `measure` on this fact's UTC day."""
+        day = self.occurred_at.astimezone(UTC).date()
+        return Cell(measure, detail, day, self.program_id, self.touchpoint, self.segment)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision(Fact):
+    """A program asked or not. `reason`: the first one not to, empty where it asked."""
+
+    decision_id: str
+    touchpoint_id: str
+    invitation_id: str | None
+    outcome: Measure
+    reason: str
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """Where this counts: suppressions by their first reason, so that reasons add up."""
+        return (self.cell(self.outcome, self.reason),)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvitationStep(Fact):
+    """An invitation went on a step; each step happens to it once."""
+
+    invitation_id: str
+    step: Measure
+    reason: str
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """Where this counts."""
+        return (self.cell(self.step, self.reason),)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response(Fact):
+    """An answer as it stands after `revision`; only the highest revision counts, on its day."""
+
+    response_id: str
+    revision: int
+    invitation_id: str
+    channel: str
+    score: int
+    category: Category
+    commented: bool
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """Where this counts: its group, and that it has a comment."""
+        scored = self.cell(Measure(self.category.value))
+        return (scored, self.cell(Measure.COMMENTED)) if self.commented else (scored,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert(Fact):
+    """A detractor waits to be heard back."""
+
+    alert_id: str
+    response_id: str
+    score: int
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """Where this counts."""
+        return (self.cell(Measure.ALERTED),)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskStep(Fact):
+    """An owner task went on a step, or a clock of it ran on; each happens to it once.
+
+    Units: `seconds` is how long it took, of the first contact and of the resolution.
+    """
+
+    task_id: str
+    step: Measure
+    clock: str
+    seconds: float | None
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """Where this counts."""
+        return (self.cell(self.step, self.clock),)

@@ -1,0 +1,118 @@
+"""What an event says that counts."""
+
+from datetime import datetime
+from typing import Any
+
+from heardback.contracts import payloads
+from heardback.contracts.payloads import Payload
+from insights_service.domain.facts import (
+    Alert,
+    Decision,
+    Fact,
+    InvitationStep,
+    Measure,
+    Response,
+    TaskStep,
+)
+
+UNNAMED = "unnamed"
+"""The reason of a suppression that gives none."""
+
+
+def fact_of(payload: Payload) -> Fact | None:
+    """Return what `payload` adds to the counts, if anything."""
+    if isinstance(payload, payloads.TaskEvent):
+        return _task_step(payload)
+    match payload:
+        case payloads.SurveyScheduled() | payloads.SurveySuppressed():
+            return _decision(payload)
+        case payloads.DetractorAlerted():
+            return Alert(
+                **_about(payload, payload.alerted_at),
+                alert_id=payload.alert_id,
+                response_id=payload.response_id,
+                score=payload.score,
+            )
+    return _invitation_step(payload)
+
+
+def response_of(payload: payloads.ResponseRecorded) -> Response:
+    """Return the answer as it stands after this event."""
+    return Response(
+        **_about(payload, payload.answered_at),
+        response_id=payload.response_id,
+        revision=payload.revision,
+        invitation_id=payload.invitation_id,
+        channel=payload.channel.value,
+        score=payload.score,
+        category=payload.category,
+        commented=bool(payload.comment and payload.comment.strip()),
+    )
+
+
+def _decision(payload: payloads.SurveyScheduled | payloads.SurveySuppressed) -> Decision:
+    about = _about(payload, payload.decided_at)
+    about |= {"decision_id": payload.decision_id, "touchpoint_id": payload.touchpoint_id}
+    match payload:
+        case payloads.SurveyScheduled(invitation_id=invitation_id):
+            return Decision(
+                **about, invitation_id=invitation_id, outcome=Measure.SCHEDULED, reason=""
+            )
+        case payloads.SurveySuppressed(reasons=reasons):
+            reason = next(iter(reasons), UNNAMED)
+            return Decision(**about, invitation_id=None, outcome=Measure.SUPPRESSED, reason=reason)
+
+
+def _invitation_step(payload: Payload) -> InvitationStep | None:
+    reason = ""
+    match payload:
+        case payloads.SurveyCancelled(cancelled_at=at, reason=reason):
+            step = Measure.CANCELLED
+        case payloads.SurveyRequested(requested_at=at):
+            step = Measure.REQUESTED
+        case payloads.InvitationSent(sent_at=at):
+            step = Measure.SENT
+        case payloads.InvitationBounced(bounced_at=at):
+            # Its reason is a provider's free text, which may hold an address.
+            step = Measure.BOUNCED
+        case payloads.InvitationDropped(dropped_at=at, reason=reason):
+            step = Measure.DROPPED
+        case payloads.RecipientUnsubscribed(unsubscribed_at=at):
+            step = Measure.UNSUBSCRIBED
+        case _:
+            return None
+    about = _about(payload, at)
+    return InvitationStep(**about, invitation_id=payload.invitation_id, step=step, reason=reason)
+
+
+def _task_step(payload: payloads.TaskEvent) -> TaskStep | None:
+    clock = ""
+    seconds: float | None = None
+    match payload:
+        case payloads.TaskOpened():
+            step = Measure.OPENED
+        case payloads.TaskAcknowledged():
+            step = Measure.ACKNOWLEDGED
+        case payloads.TaskContacted(first=True):
+            step, seconds = Measure.CONTACTED, payload.first_response_seconds
+        case payloads.TaskResolved():
+            step, seconds = Measure.RESOLVED, payload.resolution_seconds
+        case payloads.TaskSlaWarned():
+            step, clock = Measure.WARNED, payload.clock.value
+        case payloads.TaskSlaBreached():
+            step, clock = Measure.BREACHED, payload.clock.value
+        case _:
+            return None
+    about = _about(payload, payload.occurred_at)
+    return TaskStep(**about, task_id=payload.task_id, step=step, clock=clock, seconds=seconds)
+
+
+def _about(payload: Any, occurred_at: datetime) -> dict[str, Any]:
+    """Return the fields that every fact has."""
+    return {
+        "customer_id": payload.customer_id,
+        "program_id": payload.program_id or "",
+        "touchpoint": getattr(payload, "touchpoint", ""),
+        "segment": getattr(payload, "segment", None) or "",
+        "occurred_at": occurred_at,
+    }

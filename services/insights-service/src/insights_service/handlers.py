@@ -1,0 +1,68 @@
+"""Events to facts, and from the facts that are new to the rollups.
+
+Events may be repeated in any batch and order: the facts' natural keys drop what is known.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from heardback.consumer import BatchHandler
+from heardback.contracts import topics
+from heardback.contracts.topics import Topic
+from heardback.db import Transaction
+from heardback.envelope import Event
+from insights_service import metrics, store
+from insights_service.domain.facts import Cell, Fact
+from insights_service.domain.reading import fact_of, response_of
+from insights_service.domain.rollups import by_kind, changes, latest_revisions
+
+CHANGED: Final = "changed"
+"""The doorbell's channel that rings when the figures changed."""
+
+
+async def on_facts(tx: Transaction, events: Sequence[Event[Any]]) -> None:
+    """Count what each event says happened, once."""
+    facts = [fact for event in events if (fact := fact_of(event.data)) is not None]
+    new: list[Fact] = []
+    for group in by_kind(facts):
+        new += await store.add_new(tx.connection, group)
+    await _roll_up(tx, changes(added=new))
+    _count(facts, new)
+
+
+async def on_responses(tx: Transaction, events: Sequence[Event[Any]]) -> None:
+    """Count each response as it stands after its highest revision."""
+    read = [response_of(event.data) for event in events]
+    latest = latest_revisions(read)
+    new = await store.add_new(tx.connection, latest)
+    unseen = {fact.response_id for fact in new}
+    known = [fact for fact in latest if fact.response_id not in unseen]
+    before = await store.lock_responses(tx.connection, [fact.response_id for fact in known])
+    revised = [fact for fact in known if fact.revision > before[fact.response_id].revision]
+    await store.replace_responses(tx.connection, revised)
+    replaced = [before[fact.response_id] for fact in revised]
+    await _roll_up(tx, changes(added=[*new, *revised], taken_back=replaced))
+    _count(read, [*new, *revised])
+
+
+HANDLERS: Final[Mapping[Topic, BatchHandler]] = {
+    topics.SURVEY: on_facts,
+    topics.DELIVERY: on_facts,
+    topics.RESPONSE: on_responses,
+    topics.DETRACTOR_ALERT: on_facts,
+    topics.TASK: on_facts,
+}
+
+
+async def _roll_up(tx: Transaction, difference: Mapping[Cell, int]) -> None:
+    if difference:
+        await store.add_to_rollups(tx.connection, difference)
+        await tx.ring(CHANGED)
+
+
+def _count(read: Sequence[Fact], new: Sequence[Fact]) -> None:
+    for group in by_kind(read):
+        kind = {"kind": type(group[0]).__name__}
+        fresh = sum(type(fact) is type(group[0]) for fact in new)
+        metrics.FACTS.add(fresh, kind)
+        metrics.REPEATS.add(len(group) - fresh, kind)
