@@ -32,7 +32,18 @@ class Happening(StrEnum):
         """Whether it is a reason to ask at all."""
         return self is not Happening.TICKET_CLOSED_BY_AUTOMATION
 
+    @property
+    def told(self) -> str:
+        """What is said of the customer."""
+        return _TOLD[self]
 
+
+_TOLD: Final = {
+    Happening.PURCHASE: "buys something",
+    Happening.TICKET_CLOSED: "gets a support ticket solved",
+    Happening.TICKET_CLOSED_BY_AUTOMATION: "has a ticket closed by automation; nobody will ask",
+    Happening.ONBOARDING_COMPLETE: "finishes onboarding",
+}
 _MIX: Final = {
     Happening.PURCHASE: 55,
     Happening.TICKET_CLOSED: 25,

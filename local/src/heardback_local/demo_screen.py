@@ -13,6 +13,7 @@ from rich.text import Text
 
 from heardback_local.simulation import Progress
 from heardback_local.stack import Stack
+from heardback_local.truth import nps_text
 
 _TERMINAL_SECONDS: Final = 1.0
 _PLAIN_SECONDS: Final = 10.0
@@ -37,11 +38,10 @@ class Figures:
 
     def line(self) -> str:
         """Return the loop in one line."""
-        score = "–" if self.nps is None else f"{self.nps:+.0f}"
         margin = "" if self.margin is None else f" ± {self.margin:.0f}"
         return (
             f"{self.events} events → {self.invited} invited → {self.answered} answered → "
-            f"{self.tasks} owner tasks      NPS {score}{margin}"
+            f"{self.tasks} owner tasks      NPS {nps_text(self.nps)}{margin}"
         )
 
 

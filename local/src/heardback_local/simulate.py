@@ -21,7 +21,7 @@ from heardback_local.places import Places, find_places
 from heardback_local.simulated_events import Run
 from heardback_local.simulation import Progress, Script, Simulation
 from heardback_local.state import DEFAULT_FOLDER, State
-from heardback_local.truth import Comparison, all_equal
+from heardback_local.truth import Comparison, all_equal, nps_text
 
 _DEFAULT_CUSTOMERS: Final = 100
 _CHECK_SECONDS: Final = 60.0
@@ -108,10 +108,10 @@ async def _play(simulation: Simulation) -> None:
 
 def describe(progress: Progress) -> str:
     """Return the progress line."""
-    nps = "–" if progress.nps is None else f"{progress.nps:+.0f}"
+    answered = progress.answered.total()
     return (
         f"{progress.published} published · {len(progress.mails)} invited · "
-        f"{progress.opened} opened · {progress.answered.total()} answered · NPS {nps}"
+        f"{progress.opened} opened · {answered} answered · NPS {nps_text(progress.nps)}"
     )
 
 

@@ -124,7 +124,7 @@ class Simulation:
                 await publisher.publish(event_of(self.run, play, at=datetime.now(UTC)))
                 self.truth.add(play)
                 self.progress.published += 1
-                self.progress.recent.append(f"{play.customer.name}: {play.customer.happening}")
+                self.progress.recent.append(f"{play.customer.name} {play.customer.happening.told}")
             await publisher.flush()
         self._moved_at = monotonic()
 

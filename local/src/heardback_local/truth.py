@@ -100,6 +100,11 @@ def nps(groups: Mapping[Category, int]) -> float | None:
     return 100 * balance / answered
 
 
+def nps_text(score: float | None) -> str:
+    """Return the score as people write it."""
+    return "–" if score is None else f"{round(score):+d}".replace("-", "−")
+
+
 def compare(planted: Figures, measured: Figures) -> list[Comparison]:
     """Return each planted figure beside the measured one."""
     return [

@@ -1,0 +1,1 @@
+"""Closes the loop: an owner task for every detractor, two clocks, and the board."""

@@ -1,0 +1,42 @@
+"""What closeloop is made of."""
+
+from functools import partial
+
+from closeloop_service import api, handlers
+from closeloop_service.board import Board
+from closeloop_service.live import BoardFeed
+from closeloop_service.settings import Settings
+from heardback.clock import SystemClock
+from heardback.console.pages import Console, NavigationLink
+from heardback.console.sse import Hub
+from heardback.contracts import topics
+from heardback.ids import TimeOrderedIds
+from heardback.service import Service
+
+
+def service(settings: Settings) -> Service:
+    """Describe the service."""
+    navigation = (
+        NavigationLink(label="Board", url=settings.board_url),
+        NavigationLink(label="Dashboard", url=settings.dashboard_url),
+    )
+    console = Console(
+        package="closeloop_service", active="Board", navigation=navigation, clock=SystemClock()
+    )
+    hub = Hub(ids=TimeOrderedIds())
+    board = Board(console=console, hub=hub)
+    return Service(
+        name="closeloop",
+        package="closeloop_service",
+        settings=settings,
+        handlers={
+            topics.DETRACTOR_ALERT: partial(handlers.on_alerts, settings.sla_policy),
+            topics.RESPONSE: handlers.on_responses,
+        },
+        timers={
+            handlers.WARNING: handlers.on_warnings_due,
+            handlers.BREACH: handlers.on_breaches_due,
+        },
+        routers=(api.router, board.router, console.assets_router),
+        loops=(BoardFeed(console=console, hub=hub).loop,),
+    )

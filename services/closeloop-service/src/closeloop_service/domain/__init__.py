@@ -1,0 +1,1 @@
+"""What decides: pure, no I/O, no clock of its own."""

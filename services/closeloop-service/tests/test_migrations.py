@@ -1,0 +1,17 @@
+"""The migrations make the tables that the code describes."""
+
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection
+
+from closeloop_service.tables import metadata
+
+
+def _differences(connection: Connection) -> list[object]:
+    context = MigrationContext.configure(connection, opts={"compare_type": True})
+    return list(compare_metadata(context, metadata))
+
+
+async def test_schema_equals_the_tables_when_migrated(database) -> None:
+    async with database.read() as connection:
+        assert await connection.run_sync(_differences) == []

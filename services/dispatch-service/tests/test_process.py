@@ -1,0 +1,83 @@
+"""The whole process: migrates, becomes ready, sends what it hears, and stops when told."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import httpx2
+from aiokafka import AIOKafkaProducer
+
+from heardback.clock import SystemClock
+from heardback.embedded.broker import Broker
+from heardback.embedded.processes import free_port
+from heardback.envelope import Event, encode
+from heardback.testing.waiting import until
+
+CLOCK = SystemClock()
+
+
+async def start(env: dict[str, str], *arguments: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "dispatch_service", *arguments, env={**os.environ, **env}
+    )
+
+
+async def test_service_sends_and_stops_when_run_as_a_process(
+    service_database: Any, broker: Broker, provider: Any, requested: Callable[..., Event[Any]]
+) -> None:
+    port = free_port()
+    env = {
+        "HEARDBACK_DATABASE_URL": await service_database("dispatch"),
+        "HEARDBACK_KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap_servers,
+        "HEARDBACK_KAFKA_IDEMPOTENCE": str(broker.idempotent).lower(),
+        "HEARDBACK_HTTP_PORT": str(port),
+        "HEARDBACK_SMTP_PORT": str(provider.port),
+        "HEARDBACK_SMTP_TLS": "none",
+        "HEARDBACK_MAIL_FROM": "Northwind <feedback@example.com>",
+        "HEARDBACK_SURVEY_URL": "http://127.0.0.1:1",
+        "HEARDBACK_PREFERENCES_URL": f"http://127.0.0.1:{port}",
+        "HEARDBACK_LINK_KEYS": "a-key-that-is-long-enough",
+    }
+    assert await (await start(env, "migrate")).wait() == 0
+    process = await start(env)
+    try:
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+            await until(lambda: is_ready(client), seconds=60)
+            await publish(broker, requested(1, now=CLOCK.now()))
+            await until(lambda: provider.recipients == ["c1@example.com"])
+            link = provider.mails[0]["List-Unsubscribe"].strip("<>")
+            assert (await client.get(link)).status_code == 200
+            await until(lambda: is_counted(client))
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(process.wait(), 30) == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def is_ready(client: httpx2.AsyncClient) -> bool:
+    try:
+        return (await client.get("/readyz")).status_code == 200
+    except httpx2.TransportError:
+        return False
+
+
+async def is_counted(client: httpx2.AsyncClient) -> bool:
+    metrics = (await client.get("/metrics")).text
+    return 'heardback_dispatch_sends_total{outcome="sent"} 1.0' in metrics
+
+
+async def publish(broker: Broker, event: Event[Any]) -> None:
+    message = encode(event)
+    producer = AIOKafkaProducer(bootstrap_servers=broker.bootstrap_servers, acks="all")
+    await producer.start()
+    try:
+        await producer.send_and_wait(
+            message.topic, message.value, key=message.key, headers=list(message.headers)
+        )
+    finally:
+        await producer.stop()

@@ -1,0 +1,1 @@
+"""response-service: the survey page, and each customer's answer, once."""

@@ -1,0 +1,25 @@
+"""The invitation that a customer answers, as response-service knows it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from heardback.vocabulary import Channel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invitation:
+    """Who was asked, about what, and until when. `recipient`: see `payloads.Recipient`."""
+
+    invitation_id: str
+    customer_id: str
+    program_id: str
+    touchpoint: str
+    survey_id: str
+    segment: str | None
+    channel: Channel
+    recipient: Mapping[str, Any]
+    occurred_at: datetime
+    expires_at: datetime
+    traceparent: str | None

@@ -1,0 +1,146 @@
+"""A response database with its tables, and a client of the survey page."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+
+from heardback import migrations, outbox
+from heardback.contracts import registry, topics
+from heardback.db import Database
+from heardback.envelope import Event, decode
+from heardback.health import Health
+from heardback.http import build_app
+from heardback.ids import TimeOrderedIds
+from heardback.security import LinkSigner
+from heardback.testing.builders import an_event
+from heardback.testing.clock import START, ManualClock
+from response_service import api, handlers
+from response_service.settings import Settings
+
+KEYS = ["a-key-that-is-long-enough", "an-older-key-long-enough"]
+INVITATION_ID = "00000000-0000-7000-8000-000000000001"
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+async def url(service_database: Callable[[str], Awaitable[str]]) -> str:
+    url = await service_database("response")
+    await migrations.upgrade(url, schema="response", package="response_service")
+    return url
+
+
+@pytest.fixture
+async def database(url: str, clock: ManualClock) -> AsyncIterator[Database]:
+    database = Database(url, service="response", clock=clock, ids=TimeOrderedIds())
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def make_app() -> Callable[[Database], FastAPI]:
+    """Make the HTTP app over a database."""
+
+    def make(database: Database) -> FastAPI:
+        settings = Settings(database_url=database.url, link_keys=",".join(KEYS))
+        routers = [api.router(settings)]
+        return build_app(name="response", database=database, health=Health(), routers=routers)
+
+    return make
+
+
+@pytest.fixture
+async def client(
+    database: Database, make_app: Callable[[Database], FastAPI]
+) -> AsyncIterator[httpx2.AsyncClient]:
+    transport = httpx2.ASGITransport(app=make_app(database))
+    async with httpx2.AsyncClient(transport=transport, base_url="https://s.example.com") as client:
+        yield client
+
+
+@pytest.fixture
+def token_of() -> Callable[..., str]:
+    """Make the token of an invitation's link."""
+
+    def make(
+        invitation_id: str = INVITATION_ID,
+        *,
+        keys: list[str] = KEYS,
+    ) -> str:
+        expiry = START + timedelta(days=14)
+        return LinkSigner(keys, purpose="survey").sign(invitation_id, expires_at=expiry)
+
+    return make
+
+
+@pytest.fixture
+def path(token_of: Callable[..., str]) -> str:
+    return f"/s/{token_of()}"
+
+
+@pytest.fixture
+def requested() -> Callable[..., Event[Any]]:
+    """Make the event that requests an invitation."""
+
+    def make(**data: Any) -> Event[Any]:
+        fields = {
+            "customer_id": "c1",
+            "invitation_id": INVITATION_ID,
+            "program_id": "post-purchase",
+            "touchpoint": "purchase",
+            "survey_id": "nps",
+            "segment": "gold",
+            "channel": "email",
+            "recipient": {"email": "ada@example.com", "name": "Ada"},
+            "occurred_at": START - timedelta(days=7),
+            "requested_at": START,
+            "expires_at": START + timedelta(days=14),
+        }
+        return an_event(registry.SURVEY_REQUESTED, **{**fields, **data})
+
+    return make
+
+
+@pytest.fixture
+def take() -> Callable[..., Awaitable[None]]:
+    """Have the effects of survey events."""
+
+    async def take_events(database: Database, *events: Event[Any]) -> None:
+        async with database.transaction() as tx:
+            await handlers.on_survey_events(tx, events)
+
+    return take_events
+
+
+@pytest.fixture
+async def asked(
+    database: Database,
+    take: Callable[..., Awaitable[None]],
+    requested: Callable[..., Event[Any]],
+) -> Event[Any]:
+    """The customer was asked."""
+    event = requested()
+    await take(database, event)
+    return event
+
+
+@pytest.fixture
+def published() -> Callable[[Database], Awaitable[list[Event[Any]]]]:
+    """Return the events that wait to be published."""
+    known = {topic.name: topic for topic in topics.OUTBOUND}
+
+    async def read(database: Database) -> list[Event[Any]]:
+        async with database.read() as connection:
+            rows = await outbox.claim(connection, limit=10_000)
+        return [
+            decode(known[row.message.topic], row.message.value, row.message.headers) for row in rows
+        ]
+
+    return read

@@ -1,0 +1,1 @@
+"""The product's judgement, pure: no I/O, no clock, nothing async."""

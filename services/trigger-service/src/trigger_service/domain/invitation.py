@@ -1,0 +1,68 @@
+"""An invitation: the promise to ask, and the cooldown slot that it holds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from heardback.errors import Permanent
+from heardback.vocabulary import Channel, ProgramType
+
+
+class InvitationState(StrEnum):
+    """Where an invitation stands. Only a pending or a requested one holds its cooldown slot."""
+
+    PENDING = "pending"
+    REQUESTED = "requested"
+    CANCELLED = "cancelled"
+    RELEASED = "released"
+
+
+_MOVES: Final[Mapping[InvitationState, frozenset[InvitationState]]] = {
+    InvitationState.PENDING: frozenset({InvitationState.REQUESTED, InvitationState.CANCELLED}),
+    InvitationState.REQUESTED: frozenset({InvitationState.RELEASED}),
+    InvitationState.CANCELLED: frozenset(),
+    InvitationState.RELEASED: frozenset(),
+}
+
+
+class IllegalMove(Permanent):
+    """An invitation does not go from this state to that one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invitation:
+    """One promise to ask one customer. `reason` says why it was cancelled or released."""
+
+    invitation_id: str
+    customer_id: str
+    program_id: str
+    type: ProgramType
+    touchpoint: str
+    survey_id: str
+    segment: str | None
+    channel: Channel
+    occurred_at: datetime
+    send_at: datetime
+    expires_at: datetime
+    state: InvitationState = InvitationState.PENDING
+    reason: str | None = None
+
+    def moved(self, state: InvitationState, reason: str | None = None) -> "Invitation":
+        """Return the invitation in `state`.
+
+        Raises: IllegalMove when there is no way from here to there.
+        """
+        if state not in _MOVES[self.state]:
+            raise IllegalMove(invitation_id=self.invitation_id, now=self.state, wanted=state)
+        return replace(self, state=state, reason=reason)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """What a cooldown looks at: an invitation that was or will be sent."""
+
+    program_id: str
+    type: ProgramType
+    send_at: datetime

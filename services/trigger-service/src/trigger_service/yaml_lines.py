@@ -1,0 +1,42 @@
+"""YAML that remembers where everything stands, so that a fault can name its line."""
+
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+import yaml
+
+
+class _Loader(yaml.SafeLoader):
+    """The safe loader, which also refuses a key that stands twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"{key.value!r} stands here a second time", key.start_mark
+                )
+            seen.add(str(key.value))
+        return super().construct_mapping(node, deep=deep)
+
+
+def parse(text: str) -> tuple[Any, yaml.Node | None]:
+    """Return the data in `text`, and its node, which `line_of` reads.
+
+    Raises: yaml.YAMLError; a MarkedYAMLError knows the line.
+    """
+    loader = _Loader(text)
+    node = loader.get_single_node()
+    return (None if node is None else loader.construct_document(node)), node
+
+
+def line_of(node: yaml.Node | None, path: Sequence[str | int]) -> int:
+    """Return the line, counted from 1, of what `path` leads to, or of the last part that exists."""
+    line = 1
+    for part in path:
+        fields = node.value if isinstance(node, yaml.MappingNode) else ()
+        found = next(((key, value) for key, value in fields if key.value == str(part)), None)
+        if found is None:
+            break
+        line, node = found[0].start_mark.line + 1, found[1]
+    return line

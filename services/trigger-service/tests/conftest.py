@@ -1,0 +1,69 @@
+"""Trigger on a real Postgres, with a clock that a test moves."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from heardback import migrations, outbox
+from heardback.contracts import topics
+from heardback.contracts.registry import EventType
+from heardback.db import Database
+from heardback.envelope import Event, decode
+from heardback.health import Health
+from heardback.testing.clock import CountedIds, ManualClock
+from heardback.testing.stack import ServiceDatabase
+from heardback.timer_loop import TimerLoop
+from trigger_service.app import service
+from trigger_service.handlers import install_programs
+from trigger_service.settings import READY_MADE_PROGRAMS, Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trigger:
+    """One replica of the service, without its processes: events in, timers due, events out."""
+
+    database: Database
+    clock: ManualClock
+
+    async def deliver(self, *events: Event[Any]) -> None:
+        """Handle one batch; all of its events are of one topic."""
+        handler = service(Settings(database_url=self.database.url)).handlers[events[0].type.topic]
+        async with self.database.transaction() as tx:
+            await handler(tx, events)
+
+    async def fire(self) -> int:
+        """Fire what is due; return how many timers there were."""
+        handlers = service(Settings(database_url=self.database.url)).timers
+        loop = TimerLoop(
+            database=self.database,
+            handlers=handlers,
+            bell=asyncio.Event(),
+            batch_size=500,
+            check=Health().check("timers"),
+        )
+        return await loop.fire()
+
+    async def published(self, event_type: EventType | None = None) -> list[Any]:
+        """Return the payloads of what was published, in order; of one type, or of all."""
+        async with self.database.read() as connection:
+            staged = await outbox.claim(connection, limit=10_000)
+        events = [decode(topics.SURVEY, s.message.value, s.message.headers) for s in staged]
+        return [e.data for e in events if event_type in (None, e.type)]
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+async def trigger(service_database: ServiceDatabase, clock: ManualClock) -> AsyncIterator[Trigger]:
+    url = await service_database("trigger")
+    await migrations.upgrade(url, schema="trigger", package="trigger_service")
+    database = Database(url, service="trigger", clock=clock, ids=CountedIds())
+    await install_programs(database, folder=READY_MADE_PROGRAMS)
+    yield Trigger(database=database, clock=clock)
+    await database.close()
