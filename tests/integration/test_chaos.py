@@ -79,12 +79,13 @@ async def dead_letters(stack: Stack) -> Sequence[asyncpg.Record]:
 
 
 async def broken_cooldowns(stack: Stack) -> int:
-    """Count the customers with two slots that were not given back; the cooldown is 30 days."""
+    """Count the customers who hold two slots; the shortest cooldown is 30 days."""
     connection = await asyncpg.connect(stack.superuser_url)
     try:
         return await connection.fetchval(
-            "select count(*) from (select customer_id from trigger.cooldown_slot"
-            " where released_at is null group by customer_id having count(*) > 1) as twice"
+            "select count(*) from (select customer_id from trigger.invitation"
+            " where state in ('pending', 'requested')"
+            " group by customer_id having count(*) > 1) as twice"
         )
     finally:
         await connection.close()

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from heardback.contracts.payloads import Profile, PurchaseCompleted
 from heardback.contracts.registry import PURCHASE_COMPLETED
-from heardback.embedded.processes import wait_until
+from heardback.embedded.processes import StartFailed, wait_until
 from heardback.envelope import Event
 from heardback.errors import HeardbackError, Permanent
 from heardback_local.config import StackConfig
@@ -24,6 +24,7 @@ from heardback_local.demo_programs import PROGRAMS_FOLDER
 from heardback_local.interruption import until_signalled
 from heardback_local.ports import Ports
 from heardback_local.publisher import Publisher
+from heardback_local.readiness import NotReady
 from heardback_local.reset import reset
 from heardback_local.services import SERVICES
 from heardback_local.stack import Stack
@@ -64,8 +65,10 @@ def smoke() -> None:
         interrupted = asyncio.run(_run(console))
     except SmokeFailed as failure:
         for name, words in failure.logs.items():
-            console.print(f"--- {name}", words, sep="\n", style="dim", markup=False)
-        console.print(f"smoke: FAILED at {failure.step}: {failure.why}", markup=False)
+            text = f"--- {name}\n{words}"
+            console.print(text, style="dim", markup=False, soft_wrap=True)
+        verdict = f"smoke: FAILED at {failure.step}: {failure.why}"
+        console.print(verdict, markup=False, soft_wrap=True)
         raise typer.Exit(1) from None
     if interrupted:
         console.print("smoke: interrupted")
@@ -120,8 +123,9 @@ class Smoke:
         try:
             await action()
         except (HeardbackError, httpx2.HTTPError, OSError) as error:
-            why = f"{type(error).__name__}: {error}"
-            raise SmokeFailed(step=name, why=why, logs=self._last_words(logs)) from error
+            why, culprits = _blame(error)
+            words = self._last_words(culprits or logs)
+            raise SmokeFailed(step=name, why=why, logs=words) from error
         self._console.print(f"  {name:<26} {monotonic() - began:5.1f} s")
 
     async def _publish(self) -> None:
@@ -211,3 +215,14 @@ async def _until(condition: Callable[[], Awaitable[bool]], wanted: str) -> None:
     """
     if not await wait_until(condition, _WAIT_SECONDS):
         raise NotSeen(wanted=wanted)
+
+
+def _blame(error: Exception) -> tuple[str, list[str]]:
+    """Return in one line what went wrong, and whose logs say more if that is known."""
+    match error:
+        case StartFailed():
+            return f"{error.name} did not start; see its log above", [error.name.split()[0]]
+        case NotReady():
+            return "; ".join(f"{name}: {why}" for name, why in error.why.items()), [*error.why]
+        case _:
+            return f"{type(error).__name__}: {error}", []

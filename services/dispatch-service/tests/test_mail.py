@@ -104,6 +104,21 @@ def test_mail_is_the_same_when_it_is_sent_again() -> None:
     assert strip.sub(b"", a_mail()[0]) == strip.sub(b"", a_mail()[0])
 
 
+@pytest.mark.parametrize("name", ["Ada", 'O"Brien, (Jr.)', None])
+def test_mail_put_into_the_frame_reads_like_the_library_s_own_when_ascii(name: str | None) -> None:
+    composer = a_composer()
+    raw, framed = a_mail(composer, name=name)
+    assert b"Content-Transfer-Encoding: quoted-printable" not in raw
+    headers = {key: str(framed[key]) for key in ("To", "Subject", "Message-ID")}
+    message = composer._message(headers, part(framed, "plain"), part(framed, "html"))
+    own = email.message_from_bytes(message.as_bytes(), policy=policy.default)
+    assert headers == {key: str(own[key]) for key in headers}
+    kinds = [part.get_content_type() for part in framed.walk()]
+    assert kinds == [part.get_content_type() for part in own.walk()]
+    assert framed["From"] == own["From"]
+    assert not framed.defects and all(not part.defects for part in framed.walk())
+
+
 @pytest.mark.parametrize(
     ("name", "greeting"),
     [(None, "Hello,"), ("  ", "Hello,"), ("Zoë 🎈", "Hello Zoë 🎈,")],

@@ -64,7 +64,7 @@ async def test_page_is_small_and_alone_when_loaded(
     assert page.headers["referrer-policy"] == "no-referrer"
     assert page.headers["cache-control"] == "no-store"
     assert page.headers["x-robots-tag"] == "noindex, nofollow"
-    assert "About your recent purchase on 23 February 2026" in page.text
+    assert "About your recent purchase on 23\xa0February\xa02026" in page.text
 
 
 async def test_answer_is_recorded_and_owners_alerted_when_a_detractor_submits(
@@ -124,7 +124,7 @@ async def test_saved_answer_is_shown_and_editable_when_the_link_is_opened_again(
     page = (await client.get(path)).text
     assert checked(page) == ["4"]
     assert "&lt;/textarea&gt;&lt;b&gt;hm</textarea>" in page
-    assert "You answered 4 on 2 March 2026" in page
+    assert "You answered 4 on 2\xa0March\xa02026" in page
     assert checked((await client.get(path + "?score=9")).text) == ["9"]
 
 

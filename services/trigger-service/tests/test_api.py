@@ -1,4 +1,5 @@
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx2
@@ -69,6 +70,16 @@ async def test_decisions_are_found_when_the_customer_id_has_a_slash(
 ) -> None:
     await trigger.deliver(a_purchase(customer_id="eu/7", customer={"email": "a@example.com"}))
     assert len((await http.get("/customers/eu%2F7/decisions")).json()["decisions"]) == 1
+
+
+async def test_decisions_are_told_when_a_date_was_absurd(
+    trigger: Any, http: httpx2.AsyncClient
+) -> None:
+    absurd = (datetime.max.replace(tzinfo=UTC), datetime.min.replace(tzinfo=UTC))
+    for number, occurred_at in enumerate(absurd):
+        await trigger.deliver(a_purchase(number, occurred_at=occurred_at))
+    decisions = (await http.get("/customers/c1/decisions")).json()["decisions"]
+    assert [d["reasons"] for d in decisions] == [["stale"], ["in_future"]]
 
 
 @pytest.mark.parametrize(

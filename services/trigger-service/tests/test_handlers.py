@@ -217,12 +217,16 @@ async def test_decision_is_made_when_ids_are_as_long_as_they_may_be(trigger: Any
 
 
 @pytest.mark.parametrize(
-    ("occurred_at", "reason"), [(datetime.max, "in_future"), (datetime.min, "stale")]
+    ("occurred_at", "reason"),
+    [
+        (datetime.max.replace(tzinfo=UTC), "in_future"),
+        (datetime.min.replace(tzinfo=UTC), "stale"),
+    ],
 )
 async def test_decision_is_made_when_the_date_is_absurd(
     trigger: Any, occurred_at: datetime, reason: str
 ) -> None:
-    await trigger.deliver(a_purchase(occurred_at=occurred_at.replace(tzinfo=UTC)))
+    await trigger.deliver(a_purchase(occurred_at=occurred_at))
     assert await reasons(trigger) == [(reason,)]
 
 

@@ -41,7 +41,7 @@ def document(
 
 
 def _channel(topic: Topic, types: Iterable[EventType]) -> Document:
-    carried = sorted((t.name for t in types if t.topic == topic))
+    carried = sorted(t.name for t in types if t.topic == topic)
     return {
         "address": topic.name,
         "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in carried},

@@ -1,6 +1,7 @@
 """Migrations: each service has its own in its package; they run under a lock, schema by schema."""
 
 import asyncio
+from functools import cache
 from typing import Final
 
 from alembic import command, context
@@ -36,10 +37,7 @@ async def upgrade(url: str, *, schema: str, package: str) -> None:
 
 async def is_current(connection: AsyncConnection, package: str) -> bool:
     """Tell whether the schema stands at the newest revision of `package`."""
-    head = await asyncio.to_thread(
-        lambda: ScriptDirectory.from_config(config(package)).get_current_head()
-    )
-    return await connection.run_sync(_revision) == head
+    return await connection.run_sync(_revision) == await asyncio.to_thread(_head, package)
 
 
 def run_environment(metadata: MetaData) -> None:
@@ -53,6 +51,11 @@ def _upgrade(connection: Connection, package: str) -> None:
     settings = config(package)
     settings.attributes["connection"] = connection
     command.upgrade(settings, "head")
+
+
+@cache
+def _head(package: str) -> str | None:
+    return ScriptDirectory.from_config(config(package)).get_current_head()
 
 
 def _revision(connection: Connection) -> str | None:

@@ -15,7 +15,7 @@ from closeloop_service.domain.decisions import Command
 from closeloop_service.domain.errors import MoveNotAllowed
 from closeloop_service.domain.task import Task, TaskState, allowed_moves
 from closeloop_service.queries import ACTIVE, Filters
-from heardback.console.pages import Console, back, patch, refuse_cross_site, wants_patch
+from heardback.console.pages import Console, back, patch, refuse_cross_site, table_rows, wants_patch
 from heardback.console.sse import Hub, stream
 from heardback.db import Database
 from heardback.errors import Invalid
@@ -182,8 +182,9 @@ class Board:
             history = await queries.history_of(connection, task_id)
         context = _panel(task, history, me=_me(request) if me is None else me, notice=notice)
         if wants_patch(request):
-            names = ["_row.html", "_panel.html", "_me.html"]
-            return patch(*(self._console.render(n, **context) for n in names), status=status)
+            row = table_rows(self._console.render("_row.html", **context))
+            others = (self._console.render(name, **context) for name in ("_panel.html", "_me.html"))
+            return patch(row, *others, status=status)
         page = self._console.page(request, "task.html", position=position, **context)
         page.status_code = status
         return page

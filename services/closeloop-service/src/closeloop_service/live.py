@@ -10,7 +10,7 @@ from typing import Final
 from closeloop_service import queries
 from closeloop_service.store import BOARD
 from heardback.clock import wait_any
-from heardback.console.pages import Console
+from heardback.console.pages import Console, table_rows
 from heardback.console.sse import Hub
 from heardback.db import is_transient
 from heardback.retrying import until_it_works
@@ -69,6 +69,6 @@ class BoardFeed:
         if len(changed) == _MOST_CHANGES or (rows and not self._hub.listeners):
             self._hub.reset()
         elif rows or strip != self._strip:
-            self._hub.publish("".join([strip, *rows]))
+            self._hub.publish(strip + table_rows(*rows))
         self._since, self._strip = oldest, strip
         self._sent = {task.task_id: task.version for task in changed}

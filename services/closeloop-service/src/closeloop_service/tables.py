@@ -1,6 +1,7 @@
 """The tables of closeloop's schema, and how a task lies in its row."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -26,6 +27,7 @@ from heardback.contracts.payloads import Recipient
 from heardback.offsets import partition_offset_table
 from heardback.outbox import outbox_table
 from heardback.timers import timer_table
+from heardback.vocabulary import SlaClock
 
 metadata = MetaData()
 
@@ -109,29 +111,13 @@ def to_task(row: Row[Any]) -> Task:
         touchpoint=row.touchpoint,
         segment=row.segment,
         recipient=Recipient.model_validate(row.recipient),
-        answer=Answer(
-            response_id=row.response_id,
-            customer_id=row.customer_id,
-            revision=row.response_revision,
-            score=row.score,
-            comment=row.comment,
-        ),
+        answer=_answer(row),
         state=TaskState(row.state),
         owner=row.owner,
         opened_at=row.opened_at,
         acknowledged_at=row.acknowledged_at,
-        first_response=ClockState(
-            due_at=row.first_response_due_at,
-            warned=row.first_response_warned,
-            breached=row.first_response_breached,
-            stopped_at=row.contacted_at,
-        ),
-        resolution=ClockState(
-            due_at=row.resolution_due_at,
-            warned=row.resolution_warned,
-            breached=row.resolution_breached,
-            stopped_at=row.resolved_at,
-        ),
+        first_response=_clock(row, SlaClock.FIRST_RESPONSE, row.contacted_at),
+        resolution=_clock(row, SlaClock.RESOLUTION, row.resolved_at),
         root_cause=row.root_cause,
         version=row.version,
         traceparent=row.traceparent,
@@ -170,3 +156,23 @@ def to_row(task: Task, changed_in: int | None) -> Mapping[str, Any]:
         "traceparent": task.traceparent,
         "changed_in": changed_in,
     }
+
+
+def _answer(row: Row[Any]) -> Answer:
+    return Answer(
+        response_id=row.response_id,
+        customer_id=row.customer_id,
+        revision=row.response_revision,
+        score=row.score,
+        comment=row.comment,
+    )
+
+
+def _clock(row: Row[Any], which: SlaClock, stopped_at: datetime | None) -> ClockState:
+    columns = row._mapping
+    return ClockState(
+        due_at=columns[f"{which}_due_at"],
+        warned=columns[f"{which}_warned"],
+        breached=columns[f"{which}_breached"],
+        stopped_at=stopped_at,
+    )

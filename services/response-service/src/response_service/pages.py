@@ -69,4 +69,5 @@ def _about(asked: Asked) -> str:
 
 
 def _day(at: datetime) -> str:
-    return f"{at.day} {at:%B %Y}"
+    """Return the day in words that stay on one line."""
+    return f"{at.day}\u00a0{at:%B}\u00a0{at.year}"

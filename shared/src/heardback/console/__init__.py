@@ -11,7 +11,8 @@ Live (`sse.py`): one `Hub` a process. `hub.publish(html)` sends the same bytes t
 
 The markup that `console.js` understands; without JavaScript it is plain links and forms:
 - An element with an `id` is patched in place; focus and half-typed text stay. With `data-rev`
-  an older one is ignored.
+  an older one is ignored. What has no `id` around it is only a wrapper: rows of a table need one
+  (`pages.table_rows`), because a browser drops a lone `<tr>`.
 - `data-into="<id>"` names the container of an element that is not on the page yet, `data-order`
   its place there (compared as text), `data-gone` that it leaves. A container with `data-partial`
   (filtered, or one page of many) makes the page fetch itself instead.

@@ -87,6 +87,11 @@ class Console:
         return self._environment.get_template(template).render(now=self._clock.now(), **context)
 
 
+def table_rows(*rows: str) -> str:
+    """Return rows as a patch can carry them: without a table around, a browser drops a `<tr>`."""
+    return f"<table><tbody>{''.join(rows)}</tbody></table>"
+
+
 def patch(*fragments: str, status: int = 200) -> HTMLResponse:
     """Return the answer to a `form[data-live]`: elements, each with its id."""
     return HTMLResponse("".join(fragments), status, headers=SECURITY_HEADERS)

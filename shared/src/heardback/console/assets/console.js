@@ -78,7 +78,8 @@ function seat(row, into) {
 function apply(html) {
   const holder = document.createElement("template");
   holder.innerHTML = html;
-  keepingFocus(() => [...holder.content.children].forEach(place));
+  const named = (parent) => [...parent.children].flatMap((child) => (child.id ? child : named(child)));
+  keepingFocus(() => named(holder.content).forEach(place));
 }
 
 async function load(url) {
