@@ -106,11 +106,15 @@ def replay(
             date_format=date_format,
             timezone=_zone(timezone),
         )
-        try:
-            complete = asyncio.run(_Replay(file, layout, wishes, places, state).run())
-        except KeyboardInterrupt:
-            print("Stopped. Go on with --resume.")
-            raise typer.Exit(130) from None
+        _run_to_end(_Replay(file, layout, wishes, places, state))
+
+
+def _run_to_end(replay: "_Replay") -> None:
+    try:
+        complete = asyncio.run(replay.run())
+    except KeyboardInterrupt:
+        print("Stopped. Go on with --resume.")
+        raise typer.Exit(130) from None
     if not complete:
         raise typer.Exit(1)
 

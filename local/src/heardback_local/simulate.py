@@ -12,8 +12,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from heardback.errors import Retryable
+from heardback.errors import Invalid, Retryable
 from heardback_local.complaints import complaints
+from heardback_local.demo_programs import PROGRAMS_FOLDER
 from heardback_local.live_line import LiveLine
 from heardback_local.measuring import check as check_against_truth
 from heardback_local.options import KafkaOption, StateOption
@@ -31,6 +32,14 @@ class PartSilent(Retryable):
     """A part of the stack does not answer; see `heardback status`."""
 
     why: str
+
+
+class ProgramsTooSlow(Invalid):
+    """A program asks later than simulated customers wait; start the stack with quick programs."""
+
+    program: str
+    asks_after_seconds: float
+    start_with: str
 
 
 def simulate(
@@ -80,6 +89,7 @@ async def _run(
     run = Run(secrets.token_hex(4))
     console.print(f"Run {run.id}, seed {script.seed}: customers of segment {run.segment}.")
     async with httpx2.AsyncClient(timeout=10) as client:
+        await _require_quick_programs(places, client, script.patience_seconds)
         simulation = Simulation(run, script, places, client)
         with LiveLine(console, lambda: describe(simulation.progress)):
             await _play(simulation)
@@ -97,6 +107,27 @@ async def _run(
     good = all_equal(comparisons) and not simulation.progress.problems
     console.print("Everything is as planted." if good else "[red]Not as planted.[/]")
     return good
+
+
+async def _require_quick_programs(
+    places: Places, client: httpx2.AsyncClient, patience_seconds: float
+) -> None:
+    """See that mail comes while somebody waits for it.
+
+    Raises: ProgramsTooSlow, PartSilent.
+    """
+    try:
+        answer = await client.get(f"{places.trigger}/programs")
+        programs = answer.raise_for_status().json()["programs"]
+    except httpx2.HTTPError as error:
+        raise PartSilent(why=f"{type(error).__name__}: {error}") from error
+    for program in programs:
+        if program["state"] == "active" and program["delay_max"] > patience_seconds:
+            raise ProgramsTooSlow(
+                program=program["program_id"],
+                asks_after_seconds=program["delay_max"],
+                start_with=f"heardback up --programs {PROGRAMS_FOLDER}",
+            )
 
 
 async def _play(simulation: Simulation) -> None:

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from heardback.contracts import topics
+from heardback.contracts import registry, topics
 from heardback.service import Service
 from trigger_service import handlers
 from trigger_service.api import router
@@ -23,6 +23,12 @@ def service(settings: Settings) -> Service:
             topics.CUSTOMER: handlers.on_customer_events,
             topics.DELIVERY: handlers.on_delivery,
         },
+        publishes=[
+            registry.SURVEY_SCHEDULED,
+            registry.SURVEY_SUPPRESSED,
+            registry.SURVEY_CANCELLED,
+            registry.SURVEY_REQUESTED,
+        ],
         timers={handlers.SEND: handlers.on_send_due},
         routers=[router],
         on_start=partial(handlers.install_programs, folder=settings.programs_folder),
