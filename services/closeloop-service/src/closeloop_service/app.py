@@ -9,7 +9,7 @@ from closeloop_service.settings import Settings
 from heardback.clock import SystemClock
 from heardback.console.pages import Console, NavigationLink
 from heardback.console.sse import Hub
-from heardback.contracts import topics
+from heardback.contracts import registry, topics
 from heardback.ids import TimeOrderedIds
 from heardback.service import Service
 
@@ -33,6 +33,14 @@ def service(settings: Settings) -> Service:
             topics.DETRACTOR_ALERT: partial(handlers.on_alerts, settings.sla_policy),
             topics.RESPONSE: handlers.on_responses,
         },
+        publishes=(
+            registry.TASK_OPENED,
+            registry.TASK_ACKNOWLEDGED,
+            registry.TASK_CONTACTED,
+            registry.TASK_RESOLVED,
+            registry.TASK_SLA_WARNED,
+            registry.TASK_SLA_BREACHED,
+        ),
         timers={
             handlers.WARNING: handlers.on_warnings_due,
             handlers.BREACH: handlers.on_breaches_due,
