@@ -98,6 +98,23 @@ async def test_each_mail_is_sent_once_when_many_are_due(
     assert mail["Message-ID"].startswith("<00000000-0000-7000-8000-000000000007@")
 
 
+async def test_sending_pauses_when_outcomes_can_not_be_recorded(
+    open_database: Any, provider: Any, composer: Composer, requested: Make, take: Take
+) -> None:
+    database = open_database(CLOCK)
+    await take(database, *(requested(n, now=CLOCK.now()) for n in range(1, 41)))
+    sender = a_sender(database, composer, provider.port, connections=4)
+    async with running(sender):
+        async with database.engine.begin() as blocker:
+            await blocker.execute(text("LOCK TABLE outbox IN SHARE ROW EXCLUSIVE MODE"))
+            await until(lambda: len(provider.recipients) == 8)
+            for _ in range(50):
+                assert await in_state(database, "sending") == 40
+            assert len(provider.recipients) == 8, "twice the connections, then it waits"
+        await until(lambda: in_state_is(database, "sent", 40))
+    assert len(provider.recipients) == len(set(provider.recipients)) == 40
+
+
 async def in_state_is(database: Database, state: str, count: int) -> bool:
     return await in_state(database, state) == count
 

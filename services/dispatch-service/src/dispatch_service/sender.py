@@ -1,6 +1,8 @@
 """The sending loop: claims, sends, records. The intent to send is committed before a mail leaves.
 
 Whatever finishes while one flush is under way goes into the next: no commit per mail, no timer.
+A mail is only sent while few outcomes wait to be recorded: those are what a crash, or an outage
+that outlives the lease, can repeat.
 """
 
 import asyncio
@@ -38,6 +40,11 @@ class Pace:
     lease: timedelta
     mail_timeout: timedelta
 
+    @property
+    def window(self) -> int:
+        """How many mails may be on the wire, or sent with an outcome that is not recorded yet."""
+        return 2 * self.connections
+
 
 class Sender:
     """Sends what is due until it is told to stop."""
@@ -68,6 +75,8 @@ class Sender:
         self._under_way = 0
         self._room = asyncio.Event()
         self._results: list[Result] = []
+        self._unrecorded: list[Result] = []
+        self._window = asyncio.Semaphore(pace.window)
         self._finished = asyncio.Event()
         self._closing = False
 
@@ -111,6 +120,9 @@ class Sender:
         limit = self._limit()
         if limit <= 0:
             return _LONGEST_SLEEP_SECONDS
+        if self._outlived_lease():
+            # After an outage, what was sent is recorded first, or it would be sent again.
+            return _LOCKED_ELSEWHERE_SECONDS
         claimed = await self._claim(limit)
         if claimed >= limit:
             return 0
@@ -126,6 +138,11 @@ class Sender:
             return 1 - self._under_way
         waiting = self._queue.qsize()
         return self._pace.batch_size - waiting if waiting <= self._low_water else 0
+
+    def _outlived_lease(self) -> bool:
+        taken_before = self._clock.now() - self._pace.lease
+        waiting = (*self._unrecorded, *self._results)
+        return any(result.claim.claimed_at <= taken_before for result in waiting)
 
     async def _claim(self, limit: int) -> int:
         async with self._database.transaction() as tx:
@@ -149,6 +166,7 @@ class Sender:
             while (claim := await self._queue.get()) is not None:
                 if self._queue.qsize() == self._low_water:
                     self._room.set()
+                await self._window.acquire()
                 self._finish(claim, await self._send(line, claim))
         finally:
             await line.close()
@@ -216,6 +234,7 @@ class Sender:
             results, self._results = self._results, []
             if not results:
                 continue
+            self._unrecorded = results
             recorded = await until_it_works(
                 partial(self._flush, results),
                 worth_retrying=is_transient,
@@ -225,6 +244,9 @@ class Sender:
             )
             if recorded is None:
                 await self._flush_at_last(results)
+            self._unrecorded = []
+            for _ in results:
+                self._window.release()
             if any(result.retry_at for result in results):
                 self._room.set()
 
