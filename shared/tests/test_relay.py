@@ -46,7 +46,9 @@ async def running_relay(
     doorbell = Doorbell(url=url, schema="toy", clock=SystemClock(), check=health.check("doorbell"))
     relay = Relay(
         database=database,
-        kafka=AIOKafkaProducer(bootstrap_servers=broker.bootstrap_servers),
+        kafka=AIOKafkaProducer(
+            bootstrap_servers=broker.bootstrap_servers, request_timeout_ms=1_000
+        ),
         bell=doorbell.bell(outbox.CHANNEL),
         batch_size=batch_size,
         retention=timedelta(days=1),

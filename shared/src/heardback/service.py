@@ -254,4 +254,6 @@ def _producer(settings: ServiceSettings) -> AIOKafkaProducer:
         enable_idempotence=settings.kafka_idempotence,
         max_request_size=_LARGEST_MESSAGE,
         linger_ms=2,
+        # What is not acknowledged by then is still in the outbox; a stop waits no longer for it.
+        request_timeout_ms=10_000,
     )
