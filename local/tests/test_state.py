@@ -40,7 +40,10 @@ def test_records_are_found_when_another_process_reads_them(tmp_path: Path) -> No
 
 def test_change_of_broker_is_noticed_when_it_is_another_one(tmp_path: Path) -> None:
     state = State(tmp_path)
-    seen = [state.remember_broker(name) for name in ("embedded", "embedded", "apache", "apache")]
+    seen = []
+    for name in ("embedded", "embedded", "apache", "apache"):
+        seen.append(state.knew_another_broker(name))
+        state.remember_broker(name)
     assert seen == [False, False, True, False]
 
 

@@ -5,10 +5,11 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from sqlalchemy import text
 
 from heardback import offsets
@@ -18,6 +19,7 @@ from heardback.contracts import topics
 from heardback.db import Database, Transaction
 from heardback.dead_letters import DeadLetterLimit
 from heardback.embedded.broker import EmbeddedBroker
+from heardback.embedded.topics import ensure_topics
 from heardback.envelope import Event, OutgoingMessage, encode
 from heardback.errors import Fenced
 from heardback.health import Check, Health
@@ -54,7 +56,7 @@ class Toy:
         consumer = Consumer(
             database=database,
             handlers={topics.PURCHASE: handler},
-            kafka=AIOKafkaConsumer(
+            open_kafka=lambda: AIOKafkaConsumer(
                 bootstrap_servers=self.broker.bootstrap_servers,
                 group_id="toy",
                 enable_auto_commit=False,
@@ -68,10 +70,12 @@ class Toy:
             check=check,
         )
         task = asyncio.create_task(consumer.run(stop))
-        yield Replica(database=database, consumer=consumer, check=check, task=task, stop=stop)
-        stop.set()
-        await task
-        await database.close()
+        try:
+            yield Replica(database=database, consumer=consumer, check=check, task=task, stop=stop)
+        finally:
+            stop.set()
+            await task
+            await database.close()
 
     async def publish(self, *messages: OutgoingMessage) -> None:
         async with AIOKafkaProducer(
@@ -250,3 +254,89 @@ async def test_consumer_places_itself_anew_when_it_was_fenced(
             await connection.execute(text("UPDATE partition_offset SET next_offset = 0"))
         await service.publish(*purchases(range(30, 90)))
         await expect(database, keys(range(90)))
+
+
+async def test_headers_are_kept_when_one_has_no_value(service: Toy, database: Database) -> None:
+    odd = OutgoingMessage(
+        topic="purchase", key=b"c1", value=b"{}", headers=(("x", None), ("y", b"\xff"))
+    )  # type: ignore[arg-type]  # what a producer elsewhere may send
+    async with service.replica():
+        await service.publish(odd, *purchases(range(2)))
+        await expect(database, keys(range(2)))
+    (letter,) = await toy.staged(database)
+    assert dict(letter.headers)["x"] is None
+    assert dict(letter.headers)["y"] == b"\xff"
+
+
+class RewoundKafka:
+    """A consumer of a topic that was made anew: it starts at 0 whatever offset is asked for."""
+
+    def __init__(self) -> None:
+        self._assigned = False
+        message = encode(a_purchase())
+        self._record = SimpleNamespace(
+            topic="purchase",
+            partition=0,
+            offset=0,
+            key=message.key,
+            value=message.value,
+            headers=message.headers,
+        )
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+    def subscribe(self, _topics: object, *, listener: Consumer) -> None:
+        self._listener = listener
+
+    def assignment(self) -> set[TopicPartition]:
+        return {TopicPartition("purchase", 0)}
+
+    def seek(self, _partition: object, _offset: int) -> None: ...
+
+    async def getmany(self, *, timeout_ms: int) -> dict[TopicPartition, list[Any]]:
+        if not self._assigned:
+            self._assigned = True
+            await self._listener.on_partitions_assigned(list(self.assignment()))
+            return {}
+        return {TopicPartition("purchase", 0): [self._record]}
+
+
+async def test_consuming_stops_and_says_so_when_a_topic_holds_less_than_was_read(
+    database: Database,
+) -> None:
+    async with database.transaction() as tx:
+        place = ("purchase", 0)
+        await offsets.load(tx.connection, [place])
+        await offsets.advance(tx.connection, expected={place: 0}, following={place: 1_000})
+    check, stop = Check(name="consumer"), asyncio.Event()
+    consumer = Consumer(
+        database=database,
+        handlers={topics.PURCHASE: toy.on_events},
+        open_kafka=RewoundKafka,
+        limit=DeadLetterLimit(limit=10, window=timedelta(seconds=60)),
+        check=check,
+    )
+    task = asyncio.create_task(consumer.run(stop))
+    await until(lambda: "was lost or made anew" in (check.why_not or ""))
+    assert await toy.effects(database) == []
+    stop.set()
+    await task
+
+
+async def test_consuming_goes_on_when_the_broker_was_away(
+    service: Toy, database: Database, fresh_broker: EmbeddedBroker
+) -> None:
+    async with service.replica() as replica:
+        await service.publish(*purchases(range(5)))
+        await expect(database, keys(range(5)))
+        fresh_broker.kill()
+        await until(lambda: replica.check.why_not is not None)
+        # This broker forgets: what its supervisor does for the offsets is done here by hand.
+        async with database.engine.begin() as connection:
+            await connection.execute(text("UPDATE partition_offset SET next_offset = 0"))
+        await fresh_broker.start()
+        await ensure_topics(fresh_broker.bootstrap_servers, topics.ALL)
+        await service.publish(*purchases(range(5, 9)))
+        await expect(database, keys(range(9)))

@@ -46,7 +46,7 @@ async def running_relay(
     doorbell = Doorbell(url=url, schema="toy", clock=SystemClock(), check=health.check("doorbell"))
     relay = Relay(
         database=database,
-        kafka=AIOKafkaProducer(
+        open_kafka=lambda: AIOKafkaProducer(
             bootstrap_servers=broker.bootstrap_servers, request_timeout_ms=1_000
         ),
         bell=doorbell.bell(outbox.CHANNEL),
@@ -55,11 +55,13 @@ async def running_relay(
         check=health.check("relay"),
     )
     tasks = [asyncio.create_task(relay.run(stop)), asyncio.create_task(doorbell.run(stop))]
-    await until(lambda: health.ready)
-    yield database
-    stop.set()
-    await asyncio.gather(*tasks)
-    await database.close()
+    try:
+        await until(lambda: health.ready)
+        yield database
+    finally:
+        stop.set()
+        await asyncio.gather(*tasks)
+        await database.close()
 
 
 async def published(broker: EmbeddedBroker, count: int) -> dict[str, list[str]]:

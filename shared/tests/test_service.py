@@ -105,11 +105,13 @@ async def running(service: Service) -> AsyncIterator[httpx2.AsyncClient]:
             except httpx2.TransportError:
                 return False
 
-        await until(answers)
-        yield client
-    os.kill(os.getpid(), signal.SIGTERM)
-    async with asyncio.timeout(15):
-        await task
+        try:
+            await until(answers)
+            yield client
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+            async with asyncio.timeout(15):
+                await task
 
 
 async def test_service_waits_and_says_why_when_migrations_are_behind(service: Service) -> None:

@@ -159,12 +159,13 @@ class Stack:
                 raise outcome
 
     async def _prepare_broker(self) -> None:
-        is_another = self.state.remember_broker(self._parts.broker_identity)
-        broker = self._parts.broker
-        if is_another or (broker is not None and not broker.durable):
+        identity, broker = self._parts.broker_identity, self._parts.broker
+        forgets = broker is not None and not broker.durable
+        if forgets or self.state.knew_another_broker(identity):
             await self._refill_broker()
         else:
             await ensure_topics(self.kafka_bootstrap, topics.ALL)
+        self.state.remember_broker(identity)
 
     async def _refill_broker(self) -> None:
         await ensure_topics(self.kafka_bootstrap, topics.ALL)

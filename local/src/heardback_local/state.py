@@ -138,11 +138,13 @@ class State:
             return []
         return [ProcessRecord(**entry) for entry in json.loads(self._records_file.read_text())]
 
-    def remember_broker(self, identity: str) -> bool:
-        """Note which broker is used; tell whether it was another one before."""
-        before = self._broker_file.read_text() if self._broker_file.exists() else identity
+    def knew_another_broker(self, identity: str) -> bool:
+        """Tell whether another broker was used before."""
+        return self._broker_file.exists() and self._broker_file.read_text() != identity
+
+    def remember_broker(self, identity: str) -> None:
+        """Note which broker is used, once everything has been rewound to it."""
         self._broker_file.write_text(identity)
-        return before != identity
 
     def _recorded_pid(self) -> int:
         text = self._pid_file.read_text().strip()

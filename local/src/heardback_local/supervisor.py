@@ -59,7 +59,13 @@ class Supervisor:
             await asyncio.sleep(_LOOK_SECONDS)
             try:
                 await self._look()
-            except (HeardbackError, KafkaError, asyncpg.PostgresError, OSError) as error:
+            except (
+                HeardbackError,
+                KafkaError,
+                asyncpg.PostgresError,
+                asyncpg.InterfaceError,
+                OSError,
+            ) as error:
                 self._journal.note(f"not back yet: {error}")
                 await asyncio.sleep(_AFTER_FAILURE_SECONDS)
 

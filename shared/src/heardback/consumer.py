@@ -20,14 +20,15 @@ from opentelemetry import trace
 from opentelemetry.trace import SpanKind
 
 from heardback import dead_letters, metrics, offsets
-from heardback.clock import Clock
+from heardback.clock import Clock, wait_any
 from heardback.contracts.payloads import Payload
 from heardback.contracts.topics import Topic
 from heardback.db import Database, Transaction, is_transient
 from heardback.dead_letters import DeadLetter, DeadLetterLimit
 from heardback.envelope import Event, InvalidEvent, decode
-from heardback.errors import Fenced
+from heardback.errors import Fenced, HeardbackError
 from heardback.health import Check
+from heardback.kafka import BrokerSilent, OpenConsumer, close
 from heardback.offsets import Partition
 from heardback.retrying import describe, until_it_works
 from heardback.trace import link_to
@@ -40,10 +41,21 @@ _log = structlog.get_logger(__name__)
 _tracer = trace.get_tracer("heardback")
 T = TypeVar("T")
 _POLL_MS: Final = 250
+_POLL_SECONDS: Final = 30.0
+"""While a rebalance is under way a poll waits for it, whatever `_POLL_MS` says."""
 _LOOK_EVERY: Final = timedelta(seconds=2)
-_BROKER_TIMEOUT_SECONDS: Final = 5
+_VISIT_SECONDS: Final = 5.0
+_SILENT_AFTER: Final = timedelta(seconds=15)
+_START_OVER_SECONDS: Final = 1.0
 _MOST_LINKS: Final = 64
 _NEVER: Final = sys.maxsize
+
+
+class TopicWentBack(HeardbackError):
+    """The topic holds less than was read from it: it was lost or made anew. See the runbooks."""
+
+    topic: str
+    partition: int
 
 
 class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
@@ -54,7 +66,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is 
         *,
         database: Database,
         handlers: Mapping[Topic, BatchHandler],
-        kafka: AIOKafkaConsumer,
+        open_kafka: OpenConsumer,
         limit: DeadLetterLimit,
         check: Check,
     ) -> None:
@@ -62,26 +74,48 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is 
         self._clock: Clock = database.clock
         self._handlers = {topic.name: handler for topic, handler in handlers.items()}
         self._topics = {topic.name: topic for topic in handlers}
-        self._kafka = kafka
+        self._open_kafka = open_kafka
+        self._kafka: AIOKafkaConsumer
         self._limit = limit
         self._check = check
         self._next: dict[Partition, int] = {}
         self._unplaced: set[Partition] = set()
         self._joined = False
-        self._looked_at = database.clock.now()
+        self._heard_at = self._looked_at = database.clock.now()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Consume until `stop` is set."""
-        if not await self._start(stop):
-            return
+        """Consume until `stop` is set, over as many connections as it takes."""
+        while await self._until_it_works(self._connect, stop):
+            try:
+                await self._consume(stop)
+            except (BrokerSilent, TopicWentBack) as error:
+                _log.error("consumer_starts_over", error=str(error))
+                self._check.fail(str(error))
+            finally:
+                await close(self._kafka)
+            await wait_any(stop, clock=self._clock, seconds=_START_OVER_SECONDS)
+
+    async def _connect(self) -> bool:
+        self._next.clear()
+        self._unplaced.clear()
+        self._joined = False
+        self._kafka = self._open_kafka()
         try:
-            while not stop.is_set():
-                await self._place(stop)
-                for topic, records in self._by_topic(await self._poll(stop)).items():
-                    await self._process(topic, records, stop)
-                await self._look_after_broker(stop)
-        finally:
-            await self._kafka.stop()
+            await self._kafka.start()
+        except BaseException:
+            await close(self._kafka)
+            raise
+        self._heard_at = self._clock.now()
+        self._kafka.subscribe(list(self._topics), listener=self)
+        return True
+
+    async def _consume(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            await self._place(stop)
+            polled = await self._until_it_works(partial(self._ask, self._poll, _POLL_SECONDS), stop)
+            for topic, records in self._by_topic(polled or {}).items():
+                await self._process(topic, records, stop)
+            await self._look_after_broker(stop)
 
     # Where to read from: Postgres says.
 
@@ -96,25 +130,50 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is 
         self._unplaced |= {(new.topic, new.partition) for new in assigned}
         self._joined = True
 
-    async def _start(self, stop: asyncio.Event) -> bool:
-        async def start() -> bool:
-            await self._kafka.start()
-            return True
+    async def _place(self, stop: asyncio.Event) -> None:
+        """Seek to where the database says that each new partition was left."""
+        if not self._unplaced:
+            return
+        wanted = frozenset(self._unplaced)
 
-        if not await self._until_it_works(start, stop):
-            return False
-        self._check.fail("waiting for partitions")
-        self._kafka.subscribe(list(self._topics), listener=self)
-        return True
+        async def load() -> dict[Partition, int]:
+            async with self._database.transaction() as tx:
+                return await offsets.load(tx.connection, wanted)
 
-    async def _poll(self, stop: asyncio.Event) -> Mapping[TopicPartition, Sequence[Record]]:
-        async def poll() -> Mapping[TopicPartition, Sequence[Record]]:
-            polled: Mapping[TopicPartition, Sequence[Record]] = await self._kafka.getmany(
-                timeout_ms=_POLL_MS
-            )
-            return polled
+        found = await self._until_it_works(load, stop)
+        for place, offset in (found or {}).items():
+            if place in self._unplaced and TopicPartition(*place) in self._kafka.assignment():
+                self._kafka.seek(TopicPartition(*place), offset)
+                self._next[place] = offset
+                self._unplaced.discard(place)
 
-        return await self._until_it_works(poll, stop) or {}
+    async def _poll(self) -> Mapping[TopicPartition, Sequence[Record]]:
+        polled: Mapping[TopicPartition, Sequence[Record]] = await self._kafka.getmany(
+            timeout_ms=_POLL_MS
+        )
+        return polled
+
+    def _by_topic(
+        self, polled: Mapping[TopicPartition, Sequence[Record]]
+    ) -> dict[str, list[Record]]:
+        """Group what was polled by topic, without partitions whose place is not known yet.
+
+        Raises: TopicWentBack.
+        """
+        grouped: dict[str, list[Record]] = defaultdict(list)
+        for partition, records in polled.items():
+            place = (partition.topic, partition.partition)
+            if place not in self._next or place in self._unplaced:
+                continue
+            first, expected = records[0].offset, self._next[place]
+            if first < expected:
+                raise TopicWentBack(topic=place[0], partition=place[1], at=first, read=expected)
+            if first > expected:
+                _log.warning("messages_missing", partition=place, at=first, expected=expected)
+            grouped[partition.topic].extend(records)
+        return grouped
+
+    # Outages: said, waited for, and not trusted to one client for ever.
 
     async def _until_it_works(
         self, action: Callable[[], Awaitable[T]], stop: asyncio.Event
@@ -127,36 +186,18 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is 
             self._check.fail("waiting for partitions")
         return result
 
-    async def _place(self, stop: asyncio.Event) -> None:
-        """Seek to where the database says that each new partition was left."""
-        if not self._unplaced:
-            return
-        wanted = frozenset(self._unplaced)
+    async def _ask(self, action: Callable[[], Awaitable[T]], seconds: float) -> T:
+        """Run a call to the broker within `seconds`.
 
-        async def load() -> dict[Partition, int]:
-            async with self._database.transaction() as tx:
-                return await offsets.load(tx.connection, wanted)
-
-        found = await self._until_it_works(load, stop)
-        for partition, offset in (found or {}).items():
-            if (
-                partition in self._unplaced
-                and TopicPartition(*partition) in self._kafka.assignment()
-            ):
-                self._kafka.seek(TopicPartition(*partition), offset)
-                self._next[partition] = offset
-                self._unplaced.discard(partition)
-
-    def _by_topic(
-        self, polled: Mapping[TopicPartition, Sequence[Record]]
-    ) -> dict[str, list[Record]]:
-        """Group what was polled by topic, without partitions whose place is not known yet."""
-        grouped: dict[str, list[Record]] = defaultdict(list)
-        for partition, records in polled.items():
-            place = (partition.topic, partition.partition)
-            if place in self._next and place not in self._unplaced:
-                grouped[partition.topic].extend(records)
-        return grouped
+        Raises: BrokerSilent when calls fail and none has been answered for a while.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                return await action()
+        except (KafkaError, TimeoutError) as error:
+            if self._clock.now() - self._heard_at > _SILENT_AFTER:
+                raise BrokerSilent(error=describe(error)) from error
+            raise
 
     # Effects: once each.
 
@@ -195,7 +236,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is 
         expected = {partition: self._next[partition] for partition in following}
         started_at = self._clock.now()
         events, letters = self._read(self._topics[topic], records, failure)
-        self._limit.take(len(letters), now=started_at)
+        self._limit.check(len(letters), now=started_at)
         links = [link_to(e.traceparent) for e in events[:_MOST_LINKS] if e.traceparent]
         with _tracer.start_as_current_span(f"process {topic}", kind=SpanKind.CONSUMER, links=links):
             async with self._database.transaction() as tx:
@@ -205,6 +246,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is 
                 dead_letters.set_aside(tx, letters, service=self._database.service)
         # A partition that was revoked meanwhile stays forgotten.
         self._next.update({p: offset for p, offset in following.items() if p in self._next})
+        self._limit.take(len(letters), now=started_at)
         dead_letters.count(letters)
         metrics.CONSUMED.add(len(records), {"topic": topic})
         elapsed = self._clock.now() - started_at
@@ -241,7 +283,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is 
         """Now and then: see that the broker answers, commit offsets to it, measure the lag."""
         if self._clock.now() - self._looked_at < _LOOK_EVERY:
             return
-        await self._until_it_works(self._ask_broker, stop)
+        await self._until_it_works(partial(self._ask, self._visit, _VISIT_SECONDS), stop)
         self._looked_at = self._clock.now()
         behind: dict[str, int] = defaultdict(int)
         for (topic, number), offset in self._next.items():
@@ -250,9 +292,10 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is 
         for topic in self._topics:
             metrics.LAG.set(behind[topic], {"topic": topic})
 
-    async def _ask_broker(self) -> None:
-        await asyncio.wait_for(self._kafka.topics(), timeout=_BROKER_TIMEOUT_SECONDS)
-        committed = {TopicPartition(*partition): offset for partition, offset in self._next.items()}
+    async def _visit(self) -> None:
+        await self._kafka.topics()
+        self._heard_at = self._clock.now()
+        committed = {TopicPartition(*place): offset for place, offset in self._next.items()}
         if not committed:
             return
         try:

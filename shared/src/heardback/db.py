@@ -9,6 +9,7 @@ import asyncpg
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from heardback import outbox, timers
@@ -23,13 +24,15 @@ from heardback.trace import new_traceparent
 
 # Connection lost (08), rolled back (40), out of resources (53), going down (57), I/O (58).
 _TRANSIENT_CLASSES: Final = ("08", "40", "53", "57", "58")
-_READ_ONLY: Final = "25006"
+# Read only for now: a standby; a cached plan: a migration changed a table under it.
+_TRANSIENT_STATES: Final = ("25006", "0A000")
+_COMMAND_SECONDS: Final = 30.0
 _NOTIFY: Final = text("SELECT pg_notify(current_schema() || '_' || :channel, '')")
 
 
 def is_transient(error: BaseException) -> bool:
     """Tell whether the same thing may work later: the database, not the statement, is at fault."""
-    if isinstance(error, Retryable | OSError | TimeoutError | asyncpg.InterfaceError):
+    if isinstance(error, Retryable | OSError | TimeoutError | PoolTimeout | asyncpg.InterfaceError):
         return True
     if isinstance(error, DBAPIError):
         state = str(getattr(error.orig, "sqlstate", None) or "")
@@ -37,7 +40,7 @@ def is_transient(error: BaseException) -> bool:
             error.connection_invalidated
             or isinstance(error, InterfaceError)
             or state.startswith(_TRANSIENT_CLASSES)
-            or state == _READ_ONLY
+            or state in _TRANSIENT_STATES
         )
     if isinstance(error, asyncpg.PostgresError):
         return str(error.sqlstate or "").startswith(_TRANSIENT_CLASSES)
@@ -132,16 +135,23 @@ class Database:
         await self.engine.dispose()
 
 
-def connect_engine(url: str, schema: str, pool_size: int) -> AsyncEngine:
-    """Return an engine whose unqualified names mean the tables in `schema`."""
+def connect_engine(
+    url: str, schema: str, pool_size: int, *, command_seconds: float | None = _COMMAND_SECONDS
+) -> AsyncEngine:
+    """Return an engine whose unqualified names mean the tables in `schema`.
+
+    A statement that takes longer than `command_seconds` fails: the database is not answering.
+    """
     return create_async_engine(
         make_url(url).set(drivername="postgresql+asyncpg"),
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=30,
         pool_pre_ping=True,
+        hide_parameters=True,
         connect_args={
             "timeout": 10,
+            "command_timeout": command_seconds,
             "server_settings": {"search_path": schema, "application_name": schema},
         },
     )

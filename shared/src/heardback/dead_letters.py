@@ -42,15 +42,18 @@ class DeadLetterLimit:
     window: timedelta
     _taken_at: deque[datetime] = field(default_factory=deque)
 
-    def take(self, count: int, *, now: datetime) -> None:
-        """Count `count` dead letters. A batch that alone exceeds the limit is let through once.
+    def check(self, count: int, *, now: datetime) -> None:
+        """See that there is room for `count` more. A batch that alone exceeds it goes through once.
 
         Raises: DeadLetterFlood when the limit is reached; wait and try again.
         """
         while self._taken_at and self._taken_at[0] <= now - self.window:
             self._taken_at.popleft()
-        if self._taken_at and len(self._taken_at) + count > self.limit:
+        if count and self._taken_at and len(self._taken_at) + count > self.limit:
             raise DeadLetterFlood(limit=self.limit, window_seconds=self.window.total_seconds())
+
+    def take(self, count: int, *, now: datetime) -> None:
+        """Count `count` dead letters that are committed."""
         self._taken_at.extend([now] * count)
 
 

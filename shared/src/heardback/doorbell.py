@@ -1,6 +1,7 @@
 """Wakes sleeping loops when another transaction, here or in another replica, rings."""
 
 import asyncio
+from typing import Final
 
 import asyncpg
 import structlog
@@ -12,6 +13,8 @@ from heardback.health import Check
 from heardback.retrying import until_it_works
 
 _log = structlog.get_logger(__name__)
+_PROBE_SECONDS: Final = 15.0
+_ANSWER_SECONDS: Final = 5.0
 
 
 class Doorbell:
@@ -48,20 +51,32 @@ class Doorbell:
                 return
             self.ring_all()
             while not (stop.is_set() or self._lost.is_set()):
-                await wait_any(stop, self._lost, clock=self._clock, seconds=60)
+                await wait_any(stop, self._lost, clock=self._clock, seconds=_PROBE_SECONDS)
+                if not stop.is_set():
+                    await self._probe(connection)
             if self._lost.is_set():
                 self._check.fail("connection lost")
                 _log.warning("doorbell_lost")
-            else:
-                await connection.close(timeout=2)
+            connection.terminate()
 
     async def _listen(self) -> "asyncpg.Connection[asyncpg.Record]":
         connection = await asyncpg.connect(self._url, timeout=10)
         self._lost.clear()
         connection.add_termination_listener(lambda _connection: self._lost.set())
-        for channel in self._bells:
-            await connection.add_listener(f"{self._schema}_{channel}", self._rang)
+        try:
+            for channel in self._bells:
+                await connection.add_listener(f"{self._schema}_{channel}", self._rang)
+        except BaseException:
+            connection.terminate()
+            raise
         return connection
+
+    async def _probe(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+        """See that the connection is alive: one that is cut in silence rings no more."""
+        try:
+            await connection.execute("SELECT 1", timeout=_ANSWER_SECONDS)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            self._lost.set()
 
     def _rang(self, _connection: object, _pid: int, channel: str, _payload: object) -> None:
         self._bells[channel.removeprefix(f"{self._schema}_")].set()

@@ -26,7 +26,7 @@ def config(package: str) -> Config:
 
 async def upgrade(url: str, *, schema: str, package: str) -> None:
     """Bring a service's schema to its newest revision; replicas that start at once take turns."""
-    engine = connect_engine(url, schema, pool_size=1)
+    engine = connect_engine(url, schema, pool_size=1, command_seconds=None)
     try:
         async with engine.begin() as connection:
             await connection.execute(_LOCK, {"schema": schema})

@@ -123,9 +123,10 @@ async def backlog(connection: AsyncConnection) -> int:
 
 
 def _pack(headers: Sequence[tuple[str, bytes]]) -> bytes:
-    return orjson.dumps([(name, value.decode("latin-1")) for name, value in headers])
+    # A header may have no value in Kafka, and its bytes need not be text.
+    return orjson.dumps([(name, value and value.decode("latin-1")) for name, value in headers])
 
 
 def unpack(packed: bytes) -> tuple[tuple[str, bytes], ...]:
     """Return the headers of an outbox row."""
-    return tuple((name, value.encode("latin-1")) for name, value in orjson.loads(packed))
+    return tuple((name, value and value.encode("latin-1")) for name, value in orjson.loads(packed))

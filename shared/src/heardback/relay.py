@@ -5,23 +5,30 @@ the mark publishes again, with the same ids: consumers drop that by natural keys
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Final, TypeVar
 
+import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from heardback import metrics, outbox
 from heardback.clock import Clock, wait_any
 from heardback.db import Database, is_transient
+from heardback.envelope import OutgoingMessage
 from heardback.health import Check
-from heardback.retrying import until_it_works
+from heardback.kafka import BrokerSilent, OpenProducer, close
+from heardback.retrying import describe, until_it_works
 
 T = TypeVar("T")
+_log = structlog.get_logger(__name__)
 _IDLE_SECONDS: Final = 5.0
 _STANDBY_SECONDS: Final = 0.1
-_PURGE_EVERY: Final = timedelta(minutes=1)
+_SEND_SECONDS: Final = 15.0
+_START_OVER_SECONDS: Final = 1.0
+_TIDY_EVERY: Final = timedelta(seconds=15)
 _PURGE_ROWS: Final = 10_000
 
 
@@ -32,7 +39,7 @@ class Relay:
         self,
         *,
         database: Database,
-        kafka: AIOKafkaProducer,
+        open_kafka: OpenProducer,
         bell: asyncio.Event,
         batch_size: int,
         retention: timedelta,
@@ -40,49 +47,78 @@ class Relay:
     ) -> None:
         self._database = database
         self._clock: Clock = database.clock
-        self._kafka = kafka
+        self._open_kafka = open_kafka
+        self._kafka: AIOKafkaProducer
         self._bell = bell
         self._batch_size = batch_size
         self._retention = retention
         self._check = check
-        self._purged_at = self._clock.now() - _PURGE_EVERY
+        self._tidied_at = self._clock.now() - _TIDY_EVERY
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Publish until `stop` is set."""
-        try:
-            if await self._until_it_works(self._start, stop) is None:
-                return
-            while not stop.is_set():
-                self._bell.clear()
-                published = await self._until_it_works(self.publish_batch, stop)
-                if published is None:
-                    await wait_any(stop, clock=self._clock, seconds=_STANDBY_SECONDS)
-                elif published < self._batch_size:
-                    await self._until_it_works(self._tidy, stop)
-                    await wait_any(stop, self._bell, clock=self._clock, seconds=_IDLE_SECONDS)
-        finally:
-            await self._kafka.stop()
+        """Publish until `stop` is set, over as many connections as it takes."""
+        while await self._until_it_works(self._connect, stop):
+            try:
+                await self._publish(stop)
+            except BrokerSilent as error:
+                # A producer that failed may have spent sequence numbers: it is not used again.
+                _log.warning("relay_starts_over", error=str(error))
+                self._check.fail(str(error))
+            finally:
+                await close(self._kafka)
+            await wait_any(stop, clock=self._clock, seconds=_START_OVER_SECONDS)
 
     async def publish_batch(self) -> int | None:
-        """Publish the oldest rows; return how many, or None when another relay is at work."""
+        """Publish the oldest rows; return how many, or None when another relay is at work.
+
+        Raises: BrokerSilent; the rows are published again by the next producer.
+        """
         async with self._database.transaction() as tx:
             if not await outbox.lock(tx.connection):
                 return None
             staged = await outbox.claim(tx.connection, limit=self._batch_size)
-            if not staged:
-                return 0
-            sends = []
-            for row in staged:
-                out = row.message
-                sends.append(
-                    await self._kafka.send(
-                        out.topic, value=out.value, key=out.key, headers=list(out.headers)
-                    )
-                )
-                metrics.SENT.add(1, {"topic": out.topic})
-            await asyncio.gather(*sends)
-            await outbox.mark_published(tx.connection, [row.seq for row in staged], now=tx.now)
+            if staged:
+                await self._send([row.message for row in staged])
+                await outbox.mark_published(tx.connection, [row.seq for row in staged], now=tx.now)
             return len(staged)
+
+    async def _connect(self) -> bool:
+        self._kafka = self._open_kafka()
+        try:
+            await self._kafka.start()
+        except BaseException:
+            await close(self._kafka)
+            raise
+        return True
+
+    async def _publish(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            self._bell.clear()
+            published = await self._until_it_works(self.publish_batch, stop)
+            await self._until_it_works(self._tidy, stop)
+            if published is None:
+                await wait_any(stop, clock=self._clock, seconds=_STANDBY_SECONDS)
+            elif published < self._batch_size:
+                await wait_any(stop, self._bell, clock=self._clock, seconds=_IDLE_SECONDS)
+
+    async def _send(self, messages: Sequence[OutgoingMessage]) -> None:
+        """Publish `messages` and wait for the broker's yes to each."""
+        try:
+            async with asyncio.timeout(_SEND_SECONDS):
+                sends = [
+                    await self._kafka.send(
+                        message.topic,
+                        value=message.value,
+                        key=message.key,
+                        headers=list(message.headers),
+                    )
+                    for message in messages
+                ]
+                await asyncio.gather(*sends)
+        except (KafkaError, TimeoutError) as error:
+            raise BrokerSilent(error=describe(error)) from error
+        for topic, count in Counter(message.topic for message in messages).items():
+            metrics.SENT.add(count, {"topic": topic})
 
     async def _until_it_works(
         self, action: Callable[[], Awaitable[T]], stop: asyncio.Event
@@ -91,19 +127,17 @@ class Relay:
             action, worth_retrying=_worth_retrying, stop=stop, clock=self._clock, check=self._check
         )
 
-    async def _start(self) -> bool:
-        await self._kafka.start()
-        return True
-
     async def _tidy(self) -> bool:
-        """Forget rows that were published long ago, and measure what waits."""
+        """Now and then: forget rows that were published long ago, measure what waits."""
         now = self._clock.now()
-        if now - self._purged_at < _PURGE_EVERY:
+        if now - self._tidied_at < _TIDY_EVERY:
             return True
         async with self._database.transaction() as tx:
-            await outbox.purge(tx.connection, before=now - self._retention, limit=_PURGE_ROWS)
+            before = now - self._retention
+            purged = await outbox.purge(tx.connection, before=before, limit=_PURGE_ROWS)
             metrics.OUTBOX_BACKLOG.set(await outbox.backlog(tx.connection))
-        self._purged_at = now
+        if purged < _PURGE_ROWS:
+            self._tidied_at = now
         return True
 
 

@@ -12,6 +12,7 @@ from heardback.clock import Clock, wait_any
 from heardback.health import Check
 
 T = TypeVar("T")
+_DATA_EXCEPTION = ("22", "23")
 _log = structlog.get_logger(__name__)
 
 
@@ -63,5 +64,8 @@ def describe(error: BaseException) -> str:
     """Return one line that names `error`, without SQL, parameters or a stack."""
     original = getattr(error, "orig", None)
     source = original if isinstance(original, BaseException) else error
+    state = str(getattr(source, "sqlstate", None) or "")
+    if state.startswith(_DATA_EXCEPTION):
+        return f"{type(source).__name__}: SQLSTATE {state}"  # its text quotes the data
     first_line = (str(source).splitlines() or [""])[0]
     return f"{type(source).__name__}: {first_line}"[:300]

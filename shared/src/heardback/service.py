@@ -14,10 +14,9 @@ from typing import Any, Final
 import structlog
 import uvicorn
 import uvloop
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from fastapi import APIRouter
 
-from heardback import migrations, outbox, timers
+from heardback import kafka, migrations, outbox, timers
 from heardback.clock import Clock, SystemClock, wait_any
 from heardback.consumer import BatchHandler, Consumer
 from heardback.contracts.registry import EventType
@@ -36,8 +35,8 @@ from heardback.telemetry import set_up_logs, set_up_telemetry
 from heardback.timer_loop import TimerHandler, TimerLoop
 
 _log = structlog.get_logger(__name__)
-_LARGEST_MESSAGE: Final = 8 * 1_048_576
 _WATCH_SECONDS: Final = 2.0
+_ANSWER_SECONDS: Final = 10.0
 _DRAIN_SECONDS: Final = 5
 
 Run = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
@@ -178,7 +177,7 @@ async def _open_for_business(service: Service, runtime: Runtime, stop: asyncio.E
 
 
 async def _see_database(service: Service, runtime: Runtime) -> None:
-    async with runtime.database.read() as connection:
+    async with asyncio.timeout(_ANSWER_SECONDS), runtime.database.read() as connection:
         if not await migrations.is_current(connection, service.package):
             raise MigrationsBehind(run=f"python -m {service.package} migrate")
 
@@ -188,7 +187,7 @@ def _loops(service: Service, runtime: Runtime) -> list[Run]:
     settings, database, health = service.settings, runtime.database, runtime.health
     relay = Relay(
         database=database,
-        kafka=_producer(settings),
+        open_kafka=kafka.producers(settings),
         bell=runtime.doorbell.bell(outbox.CHANNEL),
         batch_size=settings.batch_size,
         retention=timedelta(seconds=settings.outbox_retention_seconds),
@@ -212,7 +211,7 @@ def _loops(service: Service, runtime: Runtime) -> list[Run]:
         consumer = Consumer(
             database=database,
             handlers=service.handlers,
-            kafka=_consumer(service),
+            open_kafka=kafka.consumers(settings, service=service.name),
             limit=limit,
             check=health.check("consumer"),
         )
@@ -230,30 +229,3 @@ async def _watch_database(service: Service, runtime: Runtime, stop: asyncio.Even
             see, worth_retrying=is_transient, stop=stop, clock=runtime.clock, check=check
         )
         await wait_any(stop, clock=runtime.clock, seconds=_WATCH_SECONDS)
-
-
-def _consumer(service: Service) -> AIOKafkaConsumer:
-    session_ms = int(service.settings.kafka_session_timeout_seconds * 1_000)
-    return AIOKafkaConsumer(
-        bootstrap_servers=service.settings.kafka_bootstrap_servers,
-        group_id=f"heardback.{service.name}",
-        client_id=f"heardback.{service.name}",
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        max_poll_records=service.settings.batch_size,
-        max_partition_fetch_bytes=_LARGEST_MESSAGE,
-        session_timeout_ms=session_ms,
-        heartbeat_interval_ms=session_ms // 3,
-    )
-
-
-def _producer(settings: ServiceSettings) -> AIOKafkaProducer:
-    return AIOKafkaProducer(
-        bootstrap_servers=settings.kafka_bootstrap_servers,
-        acks="all",
-        enable_idempotence=settings.kafka_idempotence,
-        max_request_size=_LARGEST_MESSAGE,
-        linger_ms=2,
-        # What is not acknowledged by then is still in the outbox; a stop waits no longer for it.
-        request_timeout_ms=10_000,
-    )

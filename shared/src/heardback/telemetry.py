@@ -45,8 +45,10 @@ def set_up_logs(service: str, *, log_format: Literal["console", "json"], level: 
         )
     )
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    for chatty in ("aiokafka", "alembic", "uvicorn.access", "uvicorn.error"):
+    for chatty in ("alembic", "uvicorn.access", "uvicorn.error"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLevelName(level)))
+    # In an outage it logs ten lines a second; the loops say once what they wait for.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     structlog.contextvars.bind_contextvars(service=service)
 
 
