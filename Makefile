@@ -21,7 +21,7 @@ run: setup ## Start everything, with simulated customers; Ctrl-C stops it
 
 test: setup ## Run every test (KAFKA=apache: the integration tests on Apache Kafka)
 ifeq ($(KAFKA),apache)
-	@HEARDBACK_TEST_KAFKA=apache $(BIN)/python -m pytest tests/integration $(ARGS)
+	@HEARDBACK_TEST_KAFKA=apache $(BIN)/python -m pytest tests/integration shared/tests/test_embedded_broker.py $(ARGS)
 else
 	@$(BIN)/python -m pytest $(ARGS)
 endif

@@ -119,7 +119,7 @@ def _answer(alert: DetractorAlerted) -> Answer:
     return Answer(
         response_id=alert.response_id,
         customer_id=alert.customer_id,
-        revision=1,
+        revision=alert.revision,
         score=alert.score,
         comment=alert.comment,
     )

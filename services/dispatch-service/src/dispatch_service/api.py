@@ -19,12 +19,8 @@ def router(settings: Settings) -> APIRouter:
     links = LinkSigner(settings.link_key_list, purpose=UNSUBSCRIBE_LINK)
     routes = APIRouter(tags=["preferences"], route_class=pages.route_class())
 
-    @routes.api_route(
-        "/unsubscribe/{token}",
-        methods=["GET", "HEAD"],
-        response_class=Response,
-        operation_id="confirm_unsubscribe",
-    )
+    @routes.head("/unsubscribe/{token}", include_in_schema=False)
+    @routes.get("/unsubscribe/{token}", response_class=Response, operation_id="confirm_unsubscribe")
     async def confirm(token: str, database: DatabaseOf) -> Response:
         """Ask whether to stop; changes nothing."""
         invitation_id = _read(links, token, database)

@@ -8,7 +8,7 @@ from dispatch_service.mail import Composer
 from dispatch_service.sender import Pace, Sender
 from dispatch_service.settings import Settings
 from dispatch_service.smtp import Line, Provider
-from heardback.contracts import topics
+from heardback.contracts import registry, topics
 from heardback.service import Run, Runtime, Service
 
 
@@ -19,6 +19,12 @@ def service(settings: Settings) -> Service:
         package="dispatch_service",
         settings=settings,
         handlers={topics.SURVEY: handlers.on_survey_events},
+        publishes=[
+            registry.INVITATION_SENT,
+            registry.INVITATION_BOUNCED,
+            registry.INVITATION_DROPPED,
+            registry.RECIPIENT_UNSUBSCRIBED,
+        ],
         routers=[api.router(settings)],
         loops=[partial(sender, settings)],
     )

@@ -43,9 +43,8 @@ def router(settings: Settings) -> APIRouter:
     links = LinkSigner(settings.link_key_list, purpose=SURVEY_LINK)
     routes = APIRouter(tags=["survey"], route_class=pages.customer_pages.route_class())
 
-    @routes.api_route(
-        "/s/{token}", methods=["GET", "HEAD"], response_class=Response, operation_id="show_survey"
-    )
+    @routes.head("/s/{token}", include_in_schema=False)
+    @routes.get("/s/{token}", response_class=Response, operation_id="show_survey")
     async def show(
         token: str, database: DatabaseOf, score: Annotated[str | None, Query()] = None
     ) -> Response:

@@ -93,6 +93,7 @@ def _alert(tx: Transaction, invitation: Invitation, response: Response) -> None:
     payload = DetractorAlerted(
         **_story(invitation, response),
         alert_id=str(response.alert_id),
+        revision=response.revision,
         recipient=Recipient(**invitation.recipient),
         alerted_at=response.answered_at,
     )

@@ -234,10 +234,11 @@ class ResponseRecorded(Payload):
 
 
 class DetractorAlerted(Payload):
-    """A detractor answered and waits to be heard back."""
+    """A detractor answered and waits to be heard back; `revision` is the answer's that said so."""
 
     alert_id: Id
     response_id: Id
+    revision: int = Field(default=1, ge=1)
     invitation_id: Id
     program_id: Id
     touchpoint: Label
