@@ -1,9 +1,12 @@
 """Apache Kafka itself: one KRaft process, its jars resolved by Maven; needs Java 17 or later."""
 
+import asyncio
 import re
 import secrets
 import shutil
 import subprocess
+import sys
+import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -191,3 +194,18 @@ def _format_command(settings: Path, cluster_id: Path, log: Path) -> Command:
         ],
         log=log,
     )
+
+
+def main() -> None:
+    """Fetch the jars, or say why that can't be."""
+    obstacle = why_not_available()
+    if obstacle is not None:
+        sys.exit(obstacle)
+    if not _jars_complete():
+        with tempfile.TemporaryDirectory() as folder:
+            asyncio.run(_fetch_jars(Path(folder) / "maven.log"))
+    sys.stdout.write(f"Apache Kafka is in {_jars()}.\n")
+
+
+if __name__ == "__main__":
+    main()
