@@ -24,6 +24,7 @@ from heardback.envelope import Event, OutgoingMessage, encode
 from heardback.errors import Fenced
 from heardback.health import Check, Health
 from heardback.ids import TimeOrderedIds
+from heardback.positions import Positions
 from heardback.testing import toy
 from heardback.testing.builders import a_purchase
 from heardback.testing.waiting import until
@@ -287,7 +288,7 @@ class RewoundKafka:
 
     async def stop(self) -> None: ...
 
-    def subscribe(self, _topics: object, *, listener: Consumer) -> None:
+    def subscribe(self, _topics: object, *, listener: Positions) -> None:
         self._listener = listener
 
     def assignment(self) -> set[TopicPartition]:

@@ -6,15 +6,14 @@ that one bad message never holds up the good ones. An outage is waited for.
 """
 
 import asyncio
-import sys
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeVar
 
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind
@@ -26,17 +25,17 @@ from heardback.contracts.topics import Topic
 from heardback.db import Database, Transaction, is_transient
 from heardback.dead_letters import DeadLetter, DeadLetterLimit
 from heardback.envelope import Event, InvalidEvent, decode
-from heardback.errors import Fenced, HeardbackError
+from heardback.errors import Fenced
 from heardback.health import Check
 from heardback.kafka import BrokerSilent, OpenConsumer, close
 from heardback.offsets import Partition
+from heardback.positions import Positions, Record, TopicWentBack, partitions_of
 from heardback.retrying import describe, until_it_works
 from heardback.trace import link_to
 
 BatchHandler = Callable[[Transaction, Sequence[Event[Any]]], Awaitable[None]]
 """Folds a batch of one topic's events, in order per customer, into the transaction."""
 
-Record: TypeAlias = "ConsumerRecord[bytes, bytes]"
 _log = structlog.get_logger(__name__)
 _tracer = trace.get_tracer("heardback")
 T = TypeVar("T")
@@ -48,17 +47,9 @@ _VISIT_SECONDS: Final = 5.0
 _SILENT_AFTER: Final = timedelta(seconds=15)
 _START_OVER_SECONDS: Final = 1.0
 _MOST_LINKS: Final = 64
-_NEVER: Final = sys.maxsize
 
 
-class TopicWentBack(HeardbackError):
-    """The topic holds less than was read from it: it was lost or made anew. See the runbooks."""
-
-    topic: str
-    partition: int
-
-
-class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
+class Consumer:
     """Reads the topics of one service as a member of its group."""
 
     def __init__(
@@ -78,9 +69,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is 
         self._kafka: AIOKafkaConsumer
         self._limit = limit
         self._check = check
-        self._next: dict[Partition, int] = {}
-        self._unplaced: set[Partition] = set()
-        self._joined = False
+        self._positions = Positions()
         self._heard_at = self._looked_at = database.clock.now()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -96,9 +85,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is 
             await wait_any(stop, clock=self._clock, seconds=_START_OVER_SECONDS)
 
     async def _connect(self) -> bool:
-        self._next.clear()
-        self._unplaced.clear()
-        self._joined = False
+        self._positions = Positions()
         self._kafka = self._open_kafka()
         try:
             await self._kafka.start()
@@ -106,72 +93,40 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is 
             await close(self._kafka)
             raise
         self._heard_at = self._clock.now()
-        self._kafka.subscribe(list(self._topics), listener=self)
+        self._kafka.subscribe(list(self._topics), listener=self._positions)
         return True
 
     async def _consume(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
             await self._place(stop)
             polled = await self._until_it_works(partial(self._ask, self._poll, _POLL_SECONDS), stop)
-            for topic, records in self._by_topic(polled or {}).items():
+            for topic, records in self._positions.by_topic(polled or {}).items():
                 await self._process(topic, records, stop)
             await self._look_after_broker(stop)
 
-    # Where to read from: Postgres says.
-
-    async def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
-        """Forget the partitions: what was fetched of them is not processed any more."""
-        for lost in revoked:
-            self._next.pop((lost.topic, lost.partition), None)
-            self._unplaced.discard((lost.topic, lost.partition))
-
-    async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
-        """Note the partitions; none of their messages is taken before the offsets are loaded."""
-        self._unplaced |= {(new.topic, new.partition) for new in assigned}
-        self._joined = True
-
     async def _place(self, stop: asyncio.Event) -> None:
         """Seek to where the database says that each new partition was left."""
-        if not self._unplaced:
+        wanted = frozenset(self._positions.unplaced)
+        if not wanted:
             return
-        wanted = frozenset(self._unplaced)
 
         async def load() -> dict[Partition, int]:
             async with self._database.transaction() as tx:
                 return await offsets.load(tx.connection, wanted)
 
-        found = await self._until_it_works(load, stop)
-        for place, offset in (found or {}).items():
-            if place in self._unplaced and TopicPartition(*place) in self._kafka.assignment():
-                self._kafka.seek(TopicPartition(*place), offset)
-                self._next[place] = offset
-                self._unplaced.discard(place)
+        for partition, offset in (await self._until_it_works(load, stop) or {}).items():
+            if partition in self._positions.unplaced & self._assigned():
+                self._kafka.seek(TopicPartition(*partition), offset)
+                self._positions.place(partition, offset)
+
+    def _assigned(self) -> set[Partition]:
+        return {(tp.topic, tp.partition) for tp in self._kafka.assignment()}
 
     async def _poll(self) -> Mapping[TopicPartition, Sequence[Record]]:
         polled: Mapping[TopicPartition, Sequence[Record]] = await self._kafka.getmany(
             timeout_ms=_POLL_MS
         )
         return polled
-
-    def _by_topic(
-        self, polled: Mapping[TopicPartition, Sequence[Record]]
-    ) -> dict[str, list[Record]]:
-        """Group what was polled by topic, without partitions whose place is not known yet.
-
-        Raises: TopicWentBack.
-        """
-        grouped: dict[str, list[Record]] = defaultdict(list)
-        for partition, records in polled.items():
-            place = (partition.topic, partition.partition)
-            if place not in self._next or place in self._unplaced:
-                continue
-            first, expected = records[0].offset, self._next[place]
-            if first < expected:
-                raise TopicWentBack(topic=place[0], partition=place[1], at=first, read=expected)
-            if first > expected:
-                _log.warning("messages_missing", partition=place, at=first, expected=expected)
-            grouped[partition.topic].extend(records)
-        return grouped
 
     # Outages: said, waited for, and not trusted to one client for ever.
 
@@ -182,7 +137,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is 
         result = await until_it_works(
             action, worth_retrying=_worth_retrying, stop=stop, clock=self._clock, check=self._check
         )
-        if not self._joined:
+        if not self._positions.joined:
             self._check.fail("waiting for partitions")
         return result
 
@@ -206,7 +161,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is 
         try:
             await self._until_it_works(partial(self._apply, topic, records), stop)
         except Fenced:
-            self._lose(records)
+            self._lose(topic, records)
         except Exception as error:
             if len(records) == 1:
                 await self._give_up(topic, records[0], error, stop)
@@ -223,17 +178,17 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is 
         try:
             await self._until_it_works(apply, stop)
         except Fenced:
-            self._lose([record])
+            self._lose(topic, [record])
 
     async def _apply(
         self, topic: str, records: Sequence[Record], failure: Exception | None = None
     ) -> None:
         """Have the effects of `records`, all or none, and move past them."""
-        records = [r for r in records if r.offset >= self._next.get((topic, r.partition), _NEVER)]
+        records = self._positions.takeable(topic, records)
         if not records:
             return
         following = {(topic, record.partition): record.offset + 1 for record in records}
-        expected = {partition: self._next[partition] for partition in following}
+        expected = {partition: self._positions.known[partition] for partition in following}
         started_at = self._clock.now()
         events, letters = self._read(self._topics[topic], records, failure)
         self._limit.check(len(letters), now=started_at)
@@ -244,8 +199,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is 
                 if events:
                     await self._handlers[topic](tx, events)
                 dead_letters.set_aside(tx, letters, service=self._database.service)
-        # A partition that was revoked meanwhile stays forgotten.
-        self._next.update({p: offset for p, offset in following.items() if p in self._next})
+        self._positions.move(following)
         self._limit.take(len(letters), now=started_at)
         dead_letters.count(letters)
         metrics.CONSUMED.add(len(records), {"topic": topic})
@@ -267,15 +221,13 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is 
                 letters.append(_letter(record, error))
         return events, letters
 
-    def _lose(self, records: Sequence[Record]) -> None:
+    def _lose(self, topic: str, records: Sequence[Record]) -> None:
         """Another replica moved the offsets: forget the place and ask the database again."""
-        lost = {(record.topic, record.partition) for record in records}
+        lost = partitions_of(topic, records)
         _log.warning("fenced", partitions=sorted(lost))
         metrics.FENCED.add(1)
-        for partition in lost:
-            self._next.pop(partition, None)
-            if TopicPartition(*partition) in self._kafka.assignment():
-                self._unplaced.add(partition)
+        self._positions.forget(lost)
+        self._positions.unplaced |= lost & self._assigned()
 
     # For operators.
 
@@ -286,7 +238,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is 
         await self._until_it_works(partial(self._ask, self._visit, _VISIT_SECONDS), stop)
         self._looked_at = self._clock.now()
         behind: dict[str, int] = defaultdict(int)
-        for (topic, number), offset in self._next.items():
+        for (topic, number), offset in self._positions.known.items():
             end = self._kafka.highwater(TopicPartition(topic, number))
             behind[topic] += max(0, (end or 0) - offset)
         for topic in self._topics:
@@ -295,7 +247,8 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is 
     async def _visit(self) -> None:
         await self._kafka.topics()
         self._heard_at = self._clock.now()
-        committed = {TopicPartition(*place): offset for place, offset in self._next.items()}
+        known = self._positions.known
+        committed = {TopicPartition(*place): offset for place, offset in known.items()}
         if not committed:
             return
         try:

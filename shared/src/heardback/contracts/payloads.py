@@ -25,30 +25,23 @@ class Payload(BaseModel):
     customer_id: Id
 
 
-class Profile(BaseModel):
+class Recipient(BaseModel):
+    """Where and how to reach a customer."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    email: Label | None = None
+    phone: Label | None = None
+    name: Label | None = None
+    locale: Label | None = None
+    timezone: Label | None = None
+
+
+class Profile(Recipient):
     """What is known of a customer; a field that is absent says nothing about it."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    email: Label | None = None
-    phone: Label | None = None
-    name: Label | None = None
-    locale: Label | None = None
-    timezone: Label | None = None
     segment: Label | None = None
     attributes: dict[str, Scalar] = Field(default_factory=dict)
-
-
-class Recipient(BaseModel):
-    """Where and how to reach a customer, as known when the invitation was requested."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    email: Label | None = None
-    phone: Label | None = None
-    name: Label | None = None
-    locale: Label | None = None
-    timezone: Label | None = None
 
 
 # Inbound: what product systems publish.
