@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from aiokafka import AIOKafkaProducer
 from fastapi import APIRouter
 
 from heardback import migrations
@@ -16,13 +17,17 @@ from heardback.clock import SystemClock
 from heardback.contracts import topics
 from heardback.db import Database
 from heardback.embedded.broker import EmbeddedBroker
+from heardback.embedded.databases import SchemaOwner, ensure_database, ensure_schema
+from heardback.embedded.postgres import EmbeddedPostgres
 from heardback.embedded.processes import free_port
+from heardback.envelope import OutgoingMessage, encode
 from heardback.errors import Conflict, Invalid, NotFound
 from heardback.http import DatabaseOf
 from heardback.ids import TimeOrderedIds
 from heardback.service import Service, run
 from heardback.settings import ServiceSettings
 from heardback.testing import toy
+from heardback.testing.builders import a_purchase
 from heardback.testing.stack import ServiceDatabase
 from heardback.testing.waiting import until
 
@@ -127,10 +132,7 @@ async def test_service_waits_and_says_why_when_migrations_are_behind(service: Se
             service.settings.database_url, schema="toy", package=service.package
         )
 
-        async def ready() -> bool:
-            return (await client.get("/readyz")).status_code == 200
-
-        await until(ready, seconds=30)
+        await until(lambda: is_ready(client), seconds=30)
         assert (await client.get("/readyz")).json() == {
             "ready": True,
             "checks": dict.fromkeys(["consumer", "database", "doorbell", "relay", "timers"], "ok"),
@@ -143,11 +145,7 @@ async def test_readiness_names_the_broker_when_it_is_away(
 ) -> None:
     await migrations.upgrade(service.settings.database_url, schema="toy", package=service.package)
     async with running(service) as client:
-
-        async def ready() -> bool:
-            return (await client.get("/readyz")).status_code == 200
-
-        await until(ready, seconds=30)
+        await until(lambda: is_ready(client), seconds=30)
         fresh_broker.kill()
 
         async def says_so() -> bool:
@@ -190,3 +188,66 @@ async def test_input_is_refused_at_the_start_when_it_can_never_work(service: Ser
     with pytest.raises(ExceptionGroup) as refused:
         await run(refusing, clock=SystemClock(), ids=TimeOrderedIds())
     assert "line=3" in str(refused.value.exceptions[0])
+
+
+async def test_service_says_so_and_goes_on_when_the_database_was_away(
+    fresh_broker: EmbeddedBroker, package: str, tmp_path: Path
+) -> None:
+    postgres = EmbeddedPostgres(tmp_path / "postgres", free_port())
+    await postgres.start()
+    try:
+        await ensure_database(postgres.superuser_url(), "toys")
+        owner = SchemaOwner(name="toy", password="only-for-tests")
+        url = await ensure_schema(postgres.superuser_url(), "toys", owner)
+        await migrations.upgrade(url, schema="toy", package=package)
+        settings = ServiceSettings(
+            database_url=url,
+            kafka_bootstrap_servers=fresh_broker.bootstrap_servers,
+            kafka_idempotence=False,
+            kafka_session_timeout_seconds=1.5,
+            http_port=free_port(),
+        )
+        service = Service(
+            name="toy",
+            package=package,
+            settings=settings,
+            handlers={topics.PURCHASE: toy.on_events},
+            routers=[router],
+        )
+        async with running(service) as client:
+            await until(lambda: is_ready(client), seconds=30)
+            postgres.kill()
+            await publish(fresh_broker, *(encode(a_purchase(n)) for n in range(20)))
+
+            async def says_so() -> bool:
+                checks = (await client.get("/readyz")).json()["checks"]
+                return checks["database"] != "ok" and checks["consumer"] != "ok"
+
+            await until(says_so, seconds=30)
+            away = await client.get("/toys/bear")
+            assert away.status_code == 503
+            assert away.json()["type"] == "urn:heardback:problem:unavailable"
+            assert "Retry-After" in away.headers
+            await postgres.start()
+            await until(lambda: is_ready(client), seconds=30)
+            database = Database(url, service="toy", clock=SystemClock(), ids=TimeOrderedIds())
+
+            async def all_happened() -> bool:
+                return len(await toy.effects(database)) == 20
+
+            await until(all_happened)
+            assert await toy.staged(database) == []
+            await database.close()
+    finally:
+        await postgres.stop()
+        postgres.remove()
+
+
+async def is_ready(client: httpx2.AsyncClient) -> bool:
+    return (await client.get("/readyz")).status_code == 200
+
+
+async def publish(broker: EmbeddedBroker, *messages: OutgoingMessage) -> None:
+    async with AIOKafkaProducer(bootstrap_servers=broker.bootstrap_servers) as producer:
+        for m in messages:
+            await producer.send_and_wait(m.topic, m.value, key=m.key, headers=list(m.headers))
