@@ -87,11 +87,15 @@ def main(service: Service) -> None:
         )
         return
     set_up_telemetry(service.name, otlp_endpoint=settings.otlp_endpoint)
+    refusals: tuple[BaseException, ...] = ()
     try:
         uvloop.run(run(service, clock=SystemClock(), ids=TimeOrderedIds()))
     except* Permanent as refused:
-        for error in refused.exceptions:
-            _log.error("refused_to_start", error=str(error))
+        refusals = refused.exceptions
+    # Not inside the handler: Python before 3.11.4 would wrap the exit in another group.
+    for refusal in refusals:
+        _log.error("refused_to_start", error=str(refusal))
+    if refusals:
         sys.exit(1)
 
 
