@@ -11,6 +11,7 @@ import httpx2
 import pytest
 from aiokafka import AIOKafkaProducer
 from fastapi import APIRouter
+from sqlalchemy import text
 
 from heardback import migrations
 from heardback.clock import SystemClock
@@ -138,6 +139,21 @@ async def test_service_waits_and_says_why_when_migrations_are_behind(service: Se
             "checks": dict.fromkeys(["consumer", "database", "doorbell", "relay", "timers"], "ok"),
         }
         assert "python_info" in (await client.get("/metrics")).text
+
+
+async def test_schema_is_current_when_the_next_version_has_migrated_it(service: Service) -> None:
+    url = service.settings.database_url
+    await migrations.upgrade(url, schema="toy", package=service.package)
+    database = Database(url, service="toy", clock=SystemClock(), ids=TimeOrderedIds())
+    try:
+        async with database.engine.begin() as connection:
+            assert await migrations.is_current(connection, service.package)
+            await connection.execute(text("UPDATE alembic_version SET version_num = '0002'"))
+            assert await migrations.is_current(connection, service.package)
+            await connection.execute(text("DELETE FROM alembic_version"))
+            assert not await migrations.is_current(connection, service.package)
+    finally:
+        await database.close()
 
 
 async def test_readiness_names_the_broker_when_it_is_away(

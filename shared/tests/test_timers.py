@@ -136,6 +136,14 @@ async def test_others_fire_when_one_handler_call_fails(
     assert await loop.fire() == 0
 
 
+async def test_timer_is_taken_only_as_it_is_when_it_was_replaced(database: Database) -> None:
+    await set_timers(database, a_timer())
+    async with database.transaction() as tx:
+        assert not await timers.take(tx.connection, a_timer(after=timedelta(hours=2)))
+        assert await timers.take(tx.connection, a_timer())
+        assert not await timers.take(tx.connection, a_timer())
+
+
 async def test_timer_is_set_aside_when_it_failed_ten_times(
     database: Database, clock: ManualClock
 ) -> None:

@@ -36,8 +36,13 @@ async def upgrade(url: str, *, schema: str, package: str) -> None:
 
 
 async def is_current(connection: AsyncConnection, package: str) -> bool:
-    """Tell whether the schema stands at the newest revision of `package`."""
-    return await connection.run_sync(_revision) == await asyncio.to_thread(_head, package)
+    """Tell whether the schema stands at the newest revision of `package`, or at a newer one.
+
+    A newer one is what the next version's migration has brought while this replica still serves.
+    """
+    revision = await connection.run_sync(_revision)
+    head, known = await asyncio.to_thread(_revisions, package)
+    return revision == head or (revision is not None and revision not in known)
 
 
 def run_environment(metadata: MetaData) -> None:
@@ -54,8 +59,10 @@ def _upgrade(connection: Connection, package: str) -> None:
 
 
 @cache
-def _head(package: str) -> str | None:
-    return ScriptDirectory.from_config(config(package)).get_current_head()
+def _revisions(package: str) -> tuple[str | None, frozenset[str]]:
+    """Return the newest revision that `package` knows, and all of them."""
+    scripts = ScriptDirectory.from_config(config(package))
+    return scripts.get_current_head(), frozenset(s.revision for s in scripts.walk_revisions())
 
 
 def _revision(connection: Connection) -> str | None:

@@ -92,9 +92,11 @@ class TimerLoop:
         # Due but not claimed: another replica holds it, or it came due just now.
         return min(max(seconds, _LOCKED_ELSEWHERE_SECONDS * (seconds <= 0)), _LONGEST_SLEEP_SECONDS)
 
-    async def _fire_batch(self, limit: int) -> int:
+    async def _fire_batch(self, limit: int, *, seen: list[Timer] | None = None) -> int:
         async with self._database.transaction() as tx:
             due = await timers.claim_due(tx.connection, now=tx.now, limit=limit)
+            if seen is not None:
+                seen.extend(due)
             by_kind: dict[str, list[Timer]] = defaultdict(list)
             for timer in due:
                 by_kind[timer.kind].append(timer)
@@ -105,16 +107,19 @@ class TimerLoop:
 
     async def _fire_one(self) -> int:
         """Fire the earliest timer alone; when its handler fails, put it off or set it aside."""
+        culprits: list[Timer] = []
         try:
-            return await self._fire_batch(1)
+            return await self._fire_batch(1, seen=culprits)
         except Exception as error:
             if is_transient(error):
                 raise
-            _log.exception("timer_failed")
+            _log.exception("timer_failed", timers=[(t.kind, t.key) for t in culprits])
             async with self._database.transaction() as tx:
-                for timer in await timers.claim_due(tx.connection, now=tx.now, limit=1):
-                    self._put_off(tx, timer, error)
-            return 1
+                for timer in culprits:
+                    # Another replica may have had more luck with it.
+                    if await timers.take(tx.connection, timer):
+                        self._put_off(tx, timer, error)
+            return len(culprits)
 
     def _put_off(self, tx: Transaction, timer: Timer, error: Exception) -> None:
         attempts = timer.attempts + 1

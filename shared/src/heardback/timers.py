@@ -56,6 +56,7 @@ _CLAIM = text("""
     ))
     RETURNING kind, key, due_at, payload, traceparent, attempts
 """)
+_TAKE = text("DELETE FROM timer WHERE kind = :kind AND key = :key AND due_at = :due_at")
 _NEXT_DUE = text("SELECT due_at FROM timer ORDER BY due_at LIMIT 1")
 _CANCEL = text("DELETE FROM timer WHERE kind = :kind AND key = ANY(CAST(:keys AS text[]))")
 
@@ -86,6 +87,12 @@ async def claim_due(connection: AsyncConnection, *, now: datetime, limit: int) -
     """Take the timers that are due, the earliest first; they are back if it rolls back."""
     rows = await connection.execute(_CLAIM, {"now": now, "limit": limit})
     return sorted((Timer(**row._mapping) for row in rows), key=lambda timer: timer.due_at)
+
+
+async def take(connection: AsyncConnection, timer: Timer) -> bool:
+    """Take exactly `timer`; False: it has fired or was replaced meanwhile."""
+    bound = {"kind": timer.kind, "key": timer.key, "due_at": timer.due_at}
+    return (await connection.execute(_TAKE, bound)).rowcount == 1
 
 
 async def next_due_at(connection: AsyncConnection) -> datetime | None:

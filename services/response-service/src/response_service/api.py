@@ -66,20 +66,7 @@ def router(settings: Settings) -> APIRouter:
             form = await _read_form(request)
         except BodyTooLarge:
             return _too_large(pages.customer_pages)
-        try:
-            answer = _answer_in(form)
-        except (ScoreMissing, CommentTooLong) as fault:
-            asked = await _look_up(database, invitation_id)
-            return pages.survey(asked, _draft_in(form, _explain(fault)), status=422)
-        try:
-            async with database.transaction() as tx:
-                taken = await handlers.submit(tx, invitation_id, answer)
-        except Exception as error:
-            if not is_transient(error):
-                raise
-            return pages.survey(None, _draft_in(form, _NOT_SAVED), status=503)
-        _count(answer, taken)
-        return pages.thanks(answer, taken.survey_id, token)
+        return await _take(form, pages, database, invitation_id=invitation_id, token=token)
 
     @routes.api_route("/s", methods=["GET", "HEAD"], include_in_schema=False)
     @routes.api_route("/s/{rest:path}", methods=["GET", "HEAD", "POST"], include_in_schema=False)
@@ -87,6 +74,31 @@ def router(settings: Settings) -> APIRouter:
         return pages.customer_pages.not_found()
 
     return routes
+
+
+async def _take(
+    form: dict[str, str],
+    pages: SurveyPages,
+    database: DatabaseOf,
+    *,
+    invitation_id: str,
+    token: str,
+) -> Response:
+    """Take the answer in a form; whatever goes wrong, the words stay on the page."""
+    try:
+        answer = _answer_in(form)
+    except (ScoreMissing, CommentTooLong) as fault:
+        asked = await _look_up(database, invitation_id)
+        return pages.survey(asked, _draft_in(form, _explain(fault)), status=422)
+    try:
+        async with database.transaction() as tx:
+            taken = await handlers.submit(tx, invitation_id, answer)
+    except Exception as error:
+        if not is_transient(error):
+            raise
+        return pages.survey(None, _draft_in(form, _NOT_SAVED), status=503)
+    _count(answer, taken)
+    return pages.thanks(answer, taken.survey_id, token)
 
 
 def _read_link(links: LinkSigner, token: str, database: DatabaseOf) -> str:
