@@ -246,7 +246,11 @@ class Consumer:
 
     async def _visit(self) -> None:
         await self._kafka.topics()
+        await self._commit()
+        # Only now: a group whose coordinator never answers is as good as no connection.
         self._heard_at = self._clock.now()
+
+    async def _commit(self) -> None:
         known = self._positions.known
         committed = {TopicPartition(*place): offset for place, offset in known.items()}
         if not committed:

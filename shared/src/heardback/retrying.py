@@ -67,5 +67,5 @@ def describe(error: BaseException) -> str:
     state = str(getattr(source, "sqlstate", None) or "")
     if state.startswith(_DATA_EXCEPTION):
         return f"{type(source).__name__}: SQLSTATE {state}"  # its text quotes the data
-    first_line = (str(source).splitlines() or [""])[0]
+    first_line = (str(source).splitlines() or ["no answer in time"])[0]
     return f"{type(source).__name__}: {first_line}"[:300]
