@@ -7,7 +7,7 @@ that one bad message never holds up the good ones. An outage is waited for.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -27,7 +27,7 @@ from heardback.dead_letters import DeadLetter, DeadLetterLimit
 from heardback.envelope import Event, InvalidEvent, decode
 from heardback.errors import Fenced
 from heardback.health import Check
-from heardback.kafka import BrokerSilent, OpenConsumer, close
+from heardback.kafka import BrokerSilent, OpenConsumer, close, start, within
 from heardback.offsets import Partition
 from heardback.positions import Positions, Record, TopicWentBack, partitions_of
 from heardback.retrying import describe, until_it_works
@@ -87,11 +87,7 @@ class Consumer:
     async def _connect(self) -> bool:
         self._positions = Positions()
         self._kafka = self._open_kafka()
-        try:
-            await self._kafka.start()
-        except BaseException:
-            await close(self._kafka)
-            raise
+        await start(self._kafka)
         self._heard_at = self._clock.now()
         self._kafka.subscribe(list(self._topics), listener=self._positions)
         return True
@@ -141,14 +137,13 @@ class Consumer:
             self._check.fail("waiting for partitions")
         return result
 
-    async def _ask(self, action: Callable[[], Awaitable[T]], seconds: float) -> T:
+    async def _ask(self, action: Callable[[], Coroutine[Any, Any, T]], seconds: float) -> T:
         """Run a call to the broker within `seconds`.
 
         Raises: BrokerSilent when calls fail and none has been answered for a while.
         """
         try:
-            async with asyncio.timeout(seconds):
-                return await action()
+            return await within(seconds, action())
         except (KafkaError, TimeoutError) as error:
             if self._clock.now() - self._heard_at > _SILENT_AFTER:
                 raise BrokerSilent(error=describe(error)) from error

@@ -5,9 +5,9 @@ died). Its owner then closes it and opens another; what happened so far stands i
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from typing import Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -18,7 +18,10 @@ from heardback.settings import ServiceSettings
 
 LARGEST_MESSAGE_BYTES: Final = 8 * 1_048_576
 """As much as the dead-letter topic takes."""
-_CLOSE_SECONDS: Final = 5
+_START_SECONDS: Final = 20.0
+_CLOSE_SECONDS: Final = 5.0
+_left_behind: set["asyncio.Task[Any]"] = set()
+T = TypeVar("T")
 _log = structlog.get_logger(__name__)
 
 
@@ -27,6 +30,8 @@ class BrokerSilent(HeardbackError):
 
 
 class _Client(Protocol):
+    async def start(self) -> None: ...
+
     async def stop(self) -> None: ...
 
 
@@ -34,13 +39,52 @@ OpenConsumer = Callable[[], AIOKafkaConsumer]
 OpenProducer = Callable[[], AIOKafkaProducer]
 
 
+async def within(seconds: float, call: Coroutine[Any, Any, T]) -> T:
+    """Return what `call` does, for at most `seconds`.
+
+    A call that does not let itself be cancelled, as aiokafka's may, is left behind: waiting for its
+    end is how a loop would hang for good.
+
+    Raises: TimeoutError.
+    """
+    task = asyncio.ensure_future(call)
+    try:
+        done, _ = await asyncio.wait({task}, timeout=seconds)
+    except asyncio.CancelledError:
+        task.cancel()
+        raise
+    if done:
+        return task.result()
+    task.cancel()
+    _left_behind.add(task)
+    task.add_done_callback(_bury)
+    raise TimeoutError
+
+
 async def close(client: _Client) -> None:
     """Close `client`; one that can't say goodbye in time is left."""
     with suppress(KafkaError, TimeoutError):
-        async with asyncio.timeout(_CLOSE_SECONDS):
-            await client.stop()
-            return
+        await within(_CLOSE_SECONDS, client.stop())
+        return
     _log.warning("kafka_client_left", client=type(client).__name__)
+
+
+async def start(client: _Client) -> None:
+    """Start `client`, or close it again.
+
+    Raises: KafkaError, TimeoutError.
+    """
+    try:
+        await within(_START_SECONDS, client.start())
+    except BaseException:
+        await close(client)
+        raise
+
+
+def _bury(task: "asyncio.Task[Any]") -> None:
+    _left_behind.discard(task)
+    if not task.cancelled():
+        task.exception()
 
 
 def consumers(settings: ServiceSettings, *, service: str) -> OpenConsumer:

@@ -19,7 +19,7 @@ from heardback.clock import Clock, wait_any
 from heardback.db import Database, is_transient
 from heardback.envelope import OutgoingMessage
 from heardback.health import Check
-from heardback.kafka import BrokerSilent, OpenProducer, close
+from heardback.kafka import BrokerSilent, OpenProducer, close, start, within
 from heardback.retrying import describe, until_it_works
 
 T = TypeVar("T")
@@ -84,11 +84,7 @@ class Relay:
 
     async def _connect(self) -> bool:
         self._kafka = self._open_kafka()
-        try:
-            await self._kafka.start()
-        except BaseException:
-            await close(self._kafka)
-            raise
+        await start(self._kafka)
         return True
 
     async def _publish(self, stop: asyncio.Event) -> None:
@@ -104,21 +100,20 @@ class Relay:
     async def _send(self, messages: Sequence[OutgoingMessage]) -> None:
         """Publish `messages` and wait for the broker's yes to each."""
         try:
-            async with asyncio.timeout(_SEND_SECONDS):
-                sends = [
-                    await self._kafka.send(
-                        message.topic,
-                        value=message.value,
-                        key=message.key,
-                        headers=list(message.headers),
-                    )
-                    for message in messages
-                ]
-                await asyncio.gather(*sends)
+            await within(_SEND_SECONDS, self._send_all(messages))
         except (KafkaError, TimeoutError) as error:
             raise BrokerSilent(error=describe(error)) from error
         for topic, count in Counter(message.topic for message in messages).items():
             metrics.SENT.add(count, {"topic": topic})
+
+    async def _send_all(self, messages: Sequence[OutgoingMessage]) -> None:
+        sends = [
+            await self._kafka.send(
+                message.topic, value=message.value, key=message.key, headers=list(message.headers)
+            )
+            for message in messages
+        ]
+        await asyncio.gather(*sends)
 
     async def _until_it_works(
         self, action: Callable[[], Awaitable[T]], stop: asyncio.Event
