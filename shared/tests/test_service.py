@@ -1,6 +1,7 @@
 """One whole service process in the test's own loop: starts in any order, says what it waits for."""
 
 import asyncio
+import dataclasses
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -25,7 +26,7 @@ from heardback.envelope import OutgoingMessage, encode
 from heardback.errors import Conflict, Invalid, NotFound
 from heardback.http import DatabaseOf
 from heardback.ids import TimeOrderedIds
-from heardback.service import Service, run
+from heardback.service import LoopEnded, Service, run
 from heardback.settings import ServiceSettings
 from heardback.testing import toy
 from heardback.testing.builders import a_purchase
@@ -267,3 +268,14 @@ async def publish(broker: EmbeddedBroker, *messages: OutgoingMessage) -> None:
     async with AIOKafkaProducer(bootstrap_servers=broker.bootstrap_servers) as producer:
         for m in messages:
             await producer.send_and_wait(m.topic, m.value, key=m.key, headers=list(m.headers))
+
+
+async def test_process_ends_when_a_loop_ends_by_itself(service: Service) -> None:
+    async def ends(_stop: asyncio.Event) -> None:
+        raise asyncio.CancelledError
+
+    await migrations.upgrade(service.settings.database_url, schema="toy", package=service.package)
+    fragile = dataclasses.replace(service, loops=[lambda _runtime: ends])
+    with pytest.raises(ExceptionGroup) as ended:
+        await run(fragile, clock=SystemClock(), ids=TimeOrderedIds())
+    assert isinstance(ended.value.exceptions[0], LoopEnded)

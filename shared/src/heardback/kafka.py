@@ -53,6 +53,9 @@ async def within(seconds: float, call: Coroutine[Any, Any, T]) -> T:
     except asyncio.CancelledError:
         task.cancel()
         raise
+    if task.cancelled():
+        # aiokafka awaits tasks of its own that were cancelled: that must not end the caller's loop.
+        raise TimeoutError
     if done:
         return task.result()
     task.cancel()

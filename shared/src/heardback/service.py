@@ -24,7 +24,7 @@ from heardback.contracts.topics import Topic
 from heardback.db import Database, is_transient
 from heardback.dead_letters import DeadLetterLimit
 from heardback.doorbell import Doorbell
-from heardback.errors import Permanent, Retryable
+from heardback.errors import HeardbackError, Permanent, Retryable
 from heardback.health import Health
 from heardback.http import build_app
 from heardback.ids import Ids, TimeOrderedIds
@@ -41,6 +41,10 @@ _DRAIN_SECONDS: Final = 5
 
 Run = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
 """A loop: works until the event is set, and survives outages by itself."""
+
+
+class LoopEnded(HeardbackError):
+    """A loop of the service ended by itself; the process can't go on without it."""
 
 
 class MigrationsBehind(Retryable):
@@ -120,13 +124,27 @@ async def run(service: Service, *, clock: Clock, ids: Ids) -> None:
             group.create_task(_serve(service, runtime, stop))
             if await _open_for_business(service, runtime, stop):
                 for loop in _loops(service, runtime):
-                    group.create_task(loop(stop))
+                    group.create_task(_run_loop(loop, stop))
                 _log.info("started", port=settings.http_port)
             await stop.wait()
             _log.info("stopping")
     finally:
         await database.close()
     _log.info("stopped")
+
+
+async def _run_loop(loop: Run, stop: asyncio.Event) -> None:
+    """Run `loop`; one that ends before its time ends the process, which is started again."""
+    task = asyncio.current_task()
+    assert task is not None
+    try:
+        await loop(stop)
+    except asyncio.CancelledError:
+        # A task group overlooks a child that was cancelled by what it awaited.
+        if task.cancelling():
+            raise
+    if not stop.is_set():
+        raise LoopEnded(loop=getattr(loop, "__qualname__", repr(loop)))
 
 
 class _Server(uvicorn.Server):
