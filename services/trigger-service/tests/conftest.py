@@ -16,8 +16,7 @@ from heardback.health import Health
 from heardback.testing.clock import CountedIds, ManualClock
 from heardback.testing.stack import ServiceDatabase
 from heardback.timer_loop import TimerLoop
-from trigger_service.app import service
-from trigger_service.handlers import install_programs
+from trigger_service.app import install_programs, service
 from trigger_service.settings import READY_MADE_PROGRAMS, Settings
 
 

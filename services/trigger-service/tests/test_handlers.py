@@ -18,15 +18,15 @@ from heardback.ids import TimeOrderedIds
 from heardback.testing.builders import TRACEPARENT, a_purchase, an_event
 from heardback.testing.clock import START
 from heardback.testing.waiting import until
-from trigger_service.handlers import install_programs, on_touchpoints
+from trigger_service.app import install_programs
+from trigger_service.handlers import on_touchpoints
 from trigger_service.settings import READY_MADE_PROGRAMS
-from trigger_service.tables import CUSTOMER, DECISION, TOUCHPOINT
+from trigger_service.tables import CUSTOMER, TOUCHPOINT
 
 DAY = timedelta(days=1)
 CUSTOM_PROGRAM = """\
 id: third-use
 name: After the third use
-version: 1
 touchpoint: feature-used
 type: transactional
 survey: feature-nps
@@ -77,7 +77,7 @@ async def test_one_decision_is_made_when_an_event_is_repeated(trigger: Any) -> N
     await trigger.deliver(a_purchase(), a_purchase())
     await trigger.deliver(a_purchase())
     assert len(await trigger.published()) == 1
-    assert await count(trigger.database, DECISION) == 1
+    assert await count(trigger.database, TOUCHPOINT) == 1
 
 
 async def test_events_are_different_when_only_their_source_differs(trigger: Any) -> None:

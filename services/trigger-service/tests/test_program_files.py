@@ -10,7 +10,6 @@ from trigger_service.settings import READY_MADE_PROGRAMS
 VALID = """\
 id: purchase
 name: After a purchase
-version: 1
 touchpoint: purchase
 type: transactional
 survey: purchase-nps

@@ -28,6 +28,9 @@ class Channel(StrEnum):
     """The way by which an invitation reaches a customer."""
 
     EMAIL = "email"
+    SMS = "sms"
+    IN_APP = "in_app"
+    WEBHOOK = "webhook"
 
 
 class ProgramType(StrEnum):

@@ -1,18 +1,20 @@
-"""What can be asked of trigger over HTTP."""
+"""What can be asked of trigger over HTTP about what it has decided."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, ConfigDict, PlainSerializer
+from pydantic import BaseModel
 
+from heardback.contracts.payloads import Scalar
 from heardback.http import DatabaseOf
-from trigger_service import queries, store
+from trigger_service import queries
+from trigger_service.domain.ledger import SCHEDULED
+from trigger_service.domain.reason import RULES
 
-router: Final = APIRouter()
+router: Final = APIRouter(tags=["decisions"])
 
-Seconds = Annotated[timedelta, PlainSerializer(timedelta.total_seconds, return_type=float)]
 Text = Annotated[str, Query(max_length=500, pattern=r"^[^\x00]*$")]
 
 
@@ -28,13 +30,23 @@ class Summary(BaseModel):
 
 
 class InvitationView(BaseModel):
-    """What a decision led to. `reason`: why it was cancelled or its slot released."""
+    """What a decision led to. `reason`: why it was postponed, cancelled or its slot released."""
 
     invitation_id: str
     state: str
     reason: str | None
     send_at: datetime
     expires_at: datetime
+    variant: str | None
+    segment: str | None
+
+
+class RuleView(BaseModel):
+    """One rule, and whether the customer passed it. `detail` says more where there is more."""
+
+    rule: str
+    passed: bool
+    detail: str | None = None
 
 
 class DecisionView(BaseModel):
@@ -45,9 +57,12 @@ class DecisionView(BaseModel):
     event_id: str
     touchpoint: str
     occurred_at: datetime
+    facts: dict[str, Scalar]
     program_id: str | None
+    program_version: int | None
     outcome: str
     reasons: list[str]
+    rules: list[RuleView]
     decided_at: datetime
     invitation: InvitationView | None
 
@@ -57,33 +72,6 @@ class DecisionPage(BaseModel):
 
     decisions: list[DecisionView]
     next: str | None
-
-
-class ProgramView(BaseModel):
-    """A program as it is in force. Durations are in seconds."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    program_id: str
-    name: str
-    version: int
-    state: str
-    touchpoint: str
-    type: str
-    survey_id: str
-    channel: str
-    delay_min: Seconds
-    delay_max: Seconds
-    expires_after: Seconds
-    cooldown_any: Seconds
-    cooldown_type: Seconds
-    cooldown_program: Seconds
-
-
-class Programs(BaseModel):
-    """Every program."""
-
-    programs: list[ProgramView]
 
 
 @router.get("/decisions/summary")
@@ -97,28 +85,44 @@ async def decisions_summary(database: DatabaseOf, source: Text) -> Summary:
 async def customer_decisions(
     database: DatabaseOf,
     customer_id: Annotated[str, Path(max_length=200, pattern=r"^[^\x00]*$")],
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: Annotated[str | None, Query(max_length=36, pattern=r"^[0-9a-f-]*$")] = None,
+    limit: Annotated[int, Query(ge=1, le=200, description="Touchpoints.")] = 50,
+    cursor: Annotated[int | None, Query(ge=0, le=2**63 - 1)] = None,
 ) -> DecisionPage:
     """Tell why a customer was asked, or was not; nothing known of them is an empty page."""
     async with database.read() as connection:
-        found = await queries.decisions(connection, customer_id, limit=limit + 1, before=cursor)
-    page = [_decision(row) for row in found[:limit]]
-    return DecisionPage(decisions=page, next=page[-1].decision_id if len(found) > limit else None)
+        found = await queries.touchpoints_of(
+            connection, customer_id, limit=limit + 1, before=cursor
+        )
+        page = found[:limit]
+        ids = [o["invitation"] for row in page for o in row["outcomes"] if o["invitation"]]
+        invitations = await queries.invitations(connection, ids)
+    decisions = [
+        _decision(row, outcome, invitations) for row in page for outcome in row["outcomes"]
+    ]
+    following = str(page[-1]["seq"]) if len(found) > limit else None
+    return DecisionPage(decisions=decisions, next=following)
 
 
-@router.get("/programs")
-async def programs(database: DatabaseOf) -> Programs:
-    """List every program, archived ones too."""
-    async with database.read() as connection:
-        found = await store.load_programs(connection)
-    return Programs(programs=[ProgramView.model_validate(found[key]) for key in sorted(found)])
-
-
-def _decision(row: Mapping[Any, Any]) -> DecisionView:
-    has_invitation = row["invitation_id"] is not None
+def _decision(
+    row: Mapping[Any, Any], outcome: Mapping[str, Any], invitations: Mapping[str, Mapping[Any, Any]]
+) -> DecisionView:
+    program, against = outcome["program"], dict(outcome["against"])
+    invitation = invitations.get(outcome["invitation"] or "")
     return DecisionView(
         **{name: row[name] for name in DecisionView.model_fields.keys() & row.keys()},
-        outcome="scheduled" if has_invitation else "suppressed",
-        invitation=InvitationView(**row) if has_invitation else None,
+        decision_id=f"{row['touchpoint_id']}:{program or ''}",
+        program_id=program,
+        program_version=outcome["version"],
+        outcome="suppressed" if against else SCHEDULED,
+        reasons=list(against),
+        rules=rule_views(against) if program else [],
+        invitation=InvitationView(**invitation) if invitation else None,
     )
+
+
+def rule_views(against: Mapping[str, str]) -> list[RuleView]:
+    """Return the outcome of every rule, from those that spoke against asking."""
+    return [
+        RuleView(rule=rule, passed=rule not in against, detail=against.get(rule) or None)
+        for rule in RULES
+    ]

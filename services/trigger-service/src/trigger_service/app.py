@@ -1,11 +1,14 @@
 """What trigger is made of: who handles which topic and which timer, and what it serves."""
 
 from functools import partial
+from pathlib import Path
 
 from heardback.contracts import registry, topics
+from heardback.db import Database
 from heardback.service import Service
-from trigger_service import handlers
+from trigger_service import cadences, handlers, rules
 from trigger_service.api import router
+from trigger_service.program_files import read_folder
 from trigger_service.settings import Settings
 
 
@@ -26,10 +29,21 @@ def service(settings: Settings) -> Service:
         publishes=[
             registry.SURVEY_SCHEDULED,
             registry.SURVEY_SUPPRESSED,
+            registry.SURVEY_POSTPONED,
             registry.SURVEY_CANCELLED,
             registry.SURVEY_REQUESTED,
         ],
-        timers={handlers.SEND: handlers.on_send_due},
+        timers={handlers.SEND: handlers.on_send_due, rules.CADENCE: cadences.on_cadence_due},
         routers=[router],
-        on_start=partial(handlers.install_programs, folder=settings.programs_folder),
+        on_start=partial(install_programs, folder=settings.programs_folder),
     )
+
+
+async def install_programs(database: Database, *, folder: Path) -> None:
+    """Put what the files in `folder` say in force.
+
+    Raises: InvalidPrograms with every fault; the service does not start.
+    """
+    files = read_folder(folder)
+    async with database.transaction() as tx:
+        await rules.install_files(tx, files.programs, files.governance)

@@ -1,30 +1,32 @@
-"""One function for each topic, timer and command: load the state, decide, save, announce."""
+"""One function for each topic and timer: load the state, decide, save, announce."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Final
 
 from heardback.contracts import registry
 from heardback.contracts.payloads import (
     CustomerChurned,
     CustomerErased,
+    CustomerReturned,
     CustomerUpdated,
     InvitationBounced,
     InvitationDropped,
     RecipientUnsubscribed,
 )
-from heardback.db import Database, Transaction
+from heardback.db import Transaction
 from heardback.envelope import Event
 from heardback.timers import Timer
-from trigger_service import messages, metrics, store
+from trigger_service import counts, messages, metrics, rules, store
 from trigger_service.domain.customer import Customer
-from trigger_service.domain.decision import reason_to_cancel, reason_to_leave_alone
+from trigger_service.domain.decision import State
+from trigger_service.domain.due import Due, Moment, day_of, decide_all_due
 from trigger_service.domain.invitation import Invitation, InvitationState
 from trigger_service.domain.ledger import SCHEDULED, Entry, decide_all
-from trigger_service.domain.program import listening
-from trigger_service.program_files import read_folder
+from trigger_service.domain.program import Catalogue
+from trigger_service.domain.reach import reasons_to_leave_alone
+from trigger_service.domain.touchpoint import Revocation, Touchpoint
 
 SEND: Final = "send"
 """The timer that sends an invitation; its key is the invitation's id."""
@@ -33,53 +35,55 @@ Traces = Mapping[str, str | None]
 """The traceparent of the last event about each customer."""
 
 
-async def install_programs(database: Database, *, folder: Path) -> None:
-    """Make the program files in `folder` the programs.
-
-    Raises: InvalidPrograms with every fault; the service does not start.
-    """
-    programs = read_folder(folder)
-    async with database.transaction() as tx:
-        await store.replace_programs(tx.connection, programs)
-
-
 async def on_touchpoints(tx: Transaction, events: Sequence[Event[Any]]) -> None:
-    """Decide on each touchpoint, once, and set the timers of the invitations."""
-    touchpoints = [messages.touchpoint_of(event) for event in events]
-    new = await store.add_touchpoints(tx.connection, touchpoints, now=tx.now)
-    metrics.REPEATS.add(len(events) - len(new), {"topic": events[0].type.topic.name})
-    if not new:
-        return
-    states = await store.lock_states(tx.connection, {t.customer_id for t in new})
-    programs = listening((await store.load_programs(tx.connection)).values())
-    ledger = decide_all(states, new, programs=programs, now=tx.now, new_id=tx.ids.new)
-    await store.save_customers(tx.connection, ledger.customers)
-    await store.add_entries(tx.connection, ledger.entries, now=tx.now)
-    for entry in ledger.entries:
-        _announce_decision(tx, entry)
-    _count_decisions(ledger.entries)
+    """Take note of what was undone, then decide on each touchpoint, once.
+
+    By event time, so it does not matter in which order the two came.
+    """
+    states = await store.lock_states(tx.connection, {e.customer_id for e in events}, now=tx.now)
+    revocations = [r for e in events if (r := messages.revocation_of(e)) is not None]
+    if revocations:
+        states = await _revoke(tx, states, revocations, _traces(events))
+    happened = [messages.touchpoint_of(e) for e in events if messages.is_touchpoint(e)]
+    new = await store.unknown_touchpoints(tx.connection, happened)
+    metrics.REPEATS.add(len(happened) - len(new), {"topic": events[0].type.topic.name})
+    if new:
+        catalogue = await rules.load_catalogue(tx.connection)
+        await decide_and_keep(tx, states, new, catalogue)
 
 
 async def on_customer_events(tx: Transaction, events: Sequence[Event[Any]]) -> None:
     """Keep the customers' profiles; cancel what waits for those who left or are forgotten."""
+    if not events:
+        return
     customers = await store.lock_customers(tx.connection, {e.customer_id for e in events})
     known = dict(customers)
     for event in events:
         customers[event.customer_id] = _after(event.data, customers[event.customer_id], now=tx.now)
     changed = [customer for key, customer in customers.items() if customer != known[key]]
     await store.save_customers(tx.connection, changed)
-    await _cancel_for(tx, changed, {e.customer_id: e.traceparent for e in events})
+    erased = [c.customer_id for c in changed if c.erased_at and not known[c.customer_id].erased_at]
+    if erased:
+        await store.forget_facts(tx.connection, erased)
+    reasons = {
+        c.customer_id: reason for c in changed for reason in [*reasons_to_leave_alone(c)][:1]
+    }
+    pending = await store.lock_pending_of(tx.connection, reasons)
+    traces = _traces(events)
+    cancelled = [i.moved(InvitationState.CANCELLED, reasons[i.customer_id]) for i in pending]
+    await _keep_moves(tx, cancelled, {i.invitation_id: traces[i.customer_id] for i in cancelled})
 
 
 async def on_delivery(tx: Transaction, events: Sequence[Event[Any]]) -> None:
     """Obey those who unsubscribed; give back the slots of what never arrived."""
-    unsubscribed = [e for e in events if isinstance(e.data, RecipientUnsubscribed)]
-    await on_customer_events(tx, unsubscribed)
+    await on_customer_events(tx, [e for e in events if isinstance(e.data, RecipientUnsubscribed)])
     undelivered = {
         e.data.invitation_id: "bounced" if isinstance(e.data, InvitationBounced) else "dropped"
         for e in events
         if isinstance(e.data, InvitationBounced | InvitationDropped)
     }
+    if not undelivered:
+        return
     requested = await store.lock_invitations(
         tx.connection, undelivered, state=InvitationState.REQUESTED
     )
@@ -87,88 +91,139 @@ async def on_delivery(tx: Transaction, events: Sequence[Event[Any]]) -> None:
         invitation.moved(InvitationState.RELEASED, undelivered[invitation.invitation_id])
         for invitation in requested
     ]
-    await _save_moves(tx, released)
+    await _keep_moves(tx, released, {})
 
 
 async def on_send_due(tx: Transaction, timers: Sequence[Timer]) -> None:
-    """Look once more at each invitation that is due: request it, or cancel it with the reason."""
-    invitations = await store.lock_invitations(
-        tx.connection, [timer.key for timer in timers], state=InvitationState.PENDING
-    )
-    customers = await store.load_customers(tx.connection, {i.customer_id for i in invitations})
-    programs = await store.load_programs(tx.connection)
+    """Look once more at each invitation that is due: ask now, later, or not at all."""
+    ids = [timer.key for timer in timers]
+    customer_ids = await store.customers_of(tx.connection, ids)
+    states = await store.lock_states(tx.connection, customer_ids, now=tx.now)
+    pending = await store.lock_invitations(tx.connection, ids, state=InvitationState.PENDING)
+    catalogue = await rules.load_catalogue(tx.connection)
+    day = day_of(tx.now, catalogue.governance)
+    limits = await counts.lock_limits(tx.connection, pending, catalogue, day=day)
+    moment = Moment(catalogue=catalogue, now=tx.now)
+    decided = decide_all_due(pending, states, limits=limits, moment=moment)
+    requested = [due for due in decided if due.invitation.state is InvitationState.REQUESTED]
+    await counts.use_up(tx.connection, [d.invitation for d in requested], limits, day=day)
     traces = {timer.key: timer.traceparent for timer in timers}
-    moved = []
-    for invitation in invitations:
-        customer, program = customers[invitation.customer_id], programs[invitation.program_id]
-        trace = traces[invitation.invitation_id]
-        reason = reason_to_cancel(invitation, customer, program, now=tx.now)
-        if reason is not None:
-            moved.append(_cancel(tx, invitation, reason, trace))
-            continue
-        request = messages.requested(invitation, customer, tx.now)
-        tx.emit(registry.SURVEY_REQUESTED, request, traceparent=trace)
-        moved.append(invitation.moved(InvitationState.REQUESTED))
-    await _save_moves(tx, moved)
+    _request(tx, requested, traces)
+    await _keep_moves(tx, [due.invitation for due in decided], traces)
 
 
-def _announce_decision(tx: Transaction, entry: Entry) -> None:
-    trace, invitation = entry.touchpoint.traceparent, entry.invitation
-    if invitation is None:
-        suppressed = messages.suppressed(entry, tx.now)
-        tx.emit(registry.SURVEY_SUPPRESSED, suppressed, traceparent=trace)
-        return
-    scheduled = messages.scheduled(entry, invitation, tx.now)
-    tx.emit(registry.SURVEY_SCHEDULED, scheduled, traceparent=trace)
-    tx.set_timer(
-        Timer(kind=SEND, key=invitation.invitation_id, due_at=invitation.send_at, traceparent=trace)
+async def decide_and_keep(
+    tx: Transaction,
+    states: Mapping[str, State],
+    touchpoints: Sequence[Touchpoint],
+    catalogue: Catalogue,
+) -> None:
+    """Decide on touchpoints that nothing was decided on yet; set the timers of the invitations."""
+    ledger = decide_all(states, touchpoints, catalogue=catalogue, now=tx.now, new_id=tx.ids.new)
+    await store.save_customers(
+        tx.connection,
+        [s.customer for key, s in ledger.states.items() if s.customer is not states[key].customer],
     )
+    await store.add_entries(tx.connection, ledger.entries, now=tx.now)
+    await counts.add_verdicts(tx.connection, ledger.entries, now=tx.now)
+    for entry in ledger.entries:
+        _announce(tx, entry)
+    _count_decisions(ledger.entries)
+
+
+def _announce(tx: Transaction, entry: Entry) -> None:
+    trace = entry.touchpoint.traceparent
+    for outcome in entry.outcomes:
+        invitation = outcome.invitation
+        if invitation is None or invitation.state is InvitationState.SHADOW:
+            suppressed = messages.suppressed(entry, outcome, tx.now)
+            tx.emit(registry.SURVEY_SUPPRESSED, suppressed, traceparent=trace)
+            continue
+        scheduled = messages.scheduled(entry, outcome, invitation, tx.now)
+        tx.emit(registry.SURVEY_SCHEDULED, scheduled, traceparent=trace)
+        _set_timer(tx, invitation, trace)
+
+
+def _set_timer(tx: Transaction, invitation: Invitation, trace: str | None) -> None:
+    timer = Timer(
+        kind=SEND, key=invitation.invitation_id, due_at=invitation.send_at, traceparent=trace
+    )
+    tx.set_timer(timer)
+
+
+async def _revoke(
+    tx: Transaction,
+    states: Mapping[str, State],
+    revocations: Sequence[Revocation],
+    traces: Traces,
+) -> dict[str, State]:
+    """Keep what was undone, and cancel what waits to be asked about it; return the states after."""
+    after = dict(states)
+    for revocation in revocations:
+        after[revocation.customer_id] = after[revocation.customer_id].revoked(revocation)
+    changed = [
+        revocation
+        for key, state in after.items()
+        for subject, revocation in state.revocations.items()
+        if states[key].revocations.get(subject) is not revocation
+    ]
+    await store.save_revocations(tx.connection, changed)
+    pending = await store.lock_pending_of(tx.connection, {r.customer_id for r in changed})
+    undone = [(i, after[i.customer_id].revocation_of(i.subject, i.occurred_at)) for i in pending]
+    cancelled = [i.moved(InvitationState.CANCELLED, r.reason) for i, r in undone if r is not None]
+    await _keep_moves(tx, cancelled, {i.invitation_id: traces[i.customer_id] for i in cancelled})
+    return after
+
+
+def _request(tx: Transaction, requested: Iterable[Due], traces: Traces) -> None:
+    for due in requested:
+        assert due.channel is not None
+        payload = messages.requested(due.invitation, due.customer, due.channel, tx.now)
+        trace = traces[due.invitation.invitation_id]
+        tx.emit(registry.SURVEY_REQUESTED, payload, traceparent=trace)
+
+
+async def _keep_moves(tx: Transaction, moved: Sequence[Invitation], traces: Traces) -> None:
+    """Save invitations that have moved; say so of those that were cancelled or postponed."""
+    if not moved:
+        return
+    await store.save_moves(tx.connection, moved)
+    for invitation in moved:
+        trace = traces.get(invitation.invitation_id)
+        if invitation.state is InvitationState.CANCELLED:
+            payload = messages.cancelled(invitation, tx.now)
+            tx.emit(registry.SURVEY_CANCELLED, payload, traceparent=trace)
+        elif invitation.state is InvitationState.PENDING:
+            later = messages.postponed(invitation, tx.now)
+            tx.emit(registry.SURVEY_POSTPONED, later, traceparent=trace)
+            _set_timer(tx, invitation, trace)
+    for (state, reason), count in Counter((i.state, i.reason or "") for i in moved).items():
+        metrics.INVITATIONS.add(count, {"state": state, "reason": reason})
 
 
 def _after(data: object, customer: Customer, *, now: datetime) -> Customer:
     """Return the customer after an event; what claims to be from the future holds from now."""
     match data:
         case CustomerUpdated():
-            return customer.informed(data.customer, min(data.occurred_at, now))
+            return customer.informed(data.customer, min(data.occurred_at, now), data.version)
         case CustomerChurned():
-            return customer.churned(data.occurred_at)
+            return customer.churned(min(data.occurred_at, now))
+        case CustomerReturned():
+            return customer.returned(min(data.occurred_at, now))
         case CustomerErased():
-            return customer.erased(data.occurred_at)
+            return customer.erased(min(data.occurred_at, now))
         case RecipientUnsubscribed():
             return customer.unsubscribed(data.unsubscribed_at)
     return customer
 
 
-async def _cancel_for(tx: Transaction, customers: Iterable[Customer], traces: Traces) -> None:
-    """Cancel what waits for those among `customers` who are not to be asked any more."""
-    reasons = {c.customer_id: why for c in customers if (why := reason_to_leave_alone(c))}
-    if not reasons:
-        return
-    ids = await store.pending_invitations_of(tx.connection, reasons)
-    # The timers first: one that fires right now is waited for, and its invitation is not pending
-    # any more; the other way round the two would wait for each other.
-    await tx.cancel_timers(SEND, ids)
-    pending = await store.lock_invitations(tx.connection, ids, state=InvitationState.PENDING)
-    cancelled = [_cancel(tx, i, reasons[i.customer_id], traces[i.customer_id]) for i in pending]
-    await _save_moves(tx, cancelled)
-
-
-def _cancel(tx: Transaction, invitation: Invitation, reason: str, trace: str | None) -> Invitation:
-    cancelled = invitation.moved(InvitationState.CANCELLED, reason)
-    tx.emit(registry.SURVEY_CANCELLED, messages.cancelled(cancelled, tx.now), traceparent=trace)
-    return cancelled
-
-
-async def _save_moves(tx: Transaction, moved: Sequence[Invitation]) -> None:
-    if not moved:
-        return
-    await store.save_moves(tx.connection, moved)
-    for (state, reason), count in Counter((i.state, i.reason or "") for i in moved).items():
-        metrics.INVITATIONS.add(count, {"state": state, "reason": reason})
+def _traces(events: Iterable[Event[Any]]) -> Traces:
+    return {event.customer_id: event.traceparent for event in events}
 
 
 def _count_decisions(entries: Sequence[Entry]) -> None:
-    for (program, verdict), count in Counter((e.program_id, e.verdict) for e in entries).items():
+    counted = Counter((o.program_id, o.verdict) for e in entries for o in e.outcomes)
+    for (program, verdict), count in counted.items():
         outcome, reason = (verdict, "") if verdict == SCHEDULED else ("suppressed", verdict)
         metrics.DECISIONS.add(
             count, {"program": program or "", "outcome": outcome, "reason": reason}

@@ -1,28 +1,51 @@
 """Between events and the domain: what comes in as touchpoints, what goes out as payloads."""
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from heardback.contracts.payloads import (
+    OnboardingCompleted,
+    Payload,
+    PurchaseCancelled,
+    PurchaseCompleted,
+    PurchaseRefunded,
     Recipient,
     SurveyCancelled,
+    SurveyPostponed,
     SurveyRequested,
     SurveyScheduled,
     SurveySuppressed,
     TicketClosed,
+    TicketReopened,
     TouchpointPayload,
     TouchpointRecorded,
+    TouchpointRevoked,
 )
 from heardback.envelope import Event
+from heardback.vocabulary import Channel
 from trigger_service.domain.customer import Customer
 from trigger_service.domain.invitation import Invitation
-from trigger_service.domain.ledger import Entry
-from trigger_service.domain.touchpoint import Touchpoint, touchpoint_id
+from trigger_service.domain.ledger import Entry, Outcome
+from trigger_service.domain.reason import Reason
+from trigger_service.domain.touchpoint import Revocation, Touchpoint, touchpoint_id
+
+_FACTS: Final[Mapping[type[Payload], tuple[str, ...]]] = {
+    PurchaseCompleted: ("amount", "currency", "items"),
+    TicketClosed: ("topic", "agent", "closed_by"),
+    OnboardingCompleted: ("plan",),
+    TouchpointRecorded: (),
+}
+"""The fields of each payload that eligibility can look at, beside its attributes."""
 
 
 def touchpoint_of(event: Event[Any]) -> Touchpoint:
     """Return what `event` says has happened; a standard touchpoint is named as its topic."""
     data: TouchpointPayload = event.data
+    facts = dict(data.attributes)
+    for name in _FACTS[type(data)]:
+        if (value := getattr(data, name)) is not None:
+            facts[name] = value
     return Touchpoint(
         touchpoint_id=touchpoint_id(event.source, event.id),
         source=event.source,
@@ -30,57 +53,97 @@ def touchpoint_of(event: Event[Any]) -> Touchpoint:
         customer_id=data.customer_id,
         name=data.touchpoint if isinstance(data, TouchpointRecorded) else event.type.topic.name,
         occurred_at=data.occurred_at,
+        subject=_subject(data),
         closed_by=data.closed_by if isinstance(data, TicketClosed) else None,
+        facts=facts,
         profile=data.customer,
         traceparent=event.traceparent,
     )
 
 
-def scheduled(entry: Entry, invitation: Invitation, now: datetime) -> SurveyScheduled:
+def is_touchpoint(event: Event[Any]) -> bool:
+    """Tell whether `event` is about something that happened, and not one about its undoing."""
+    return isinstance(event.data, TouchpointPayload)
+
+
+def revocation_of(event: Event[Any]) -> Revocation | None:
+    """Return what `event` says was undone; None: it is about something that happened."""
+    data = event.data
+    match data:
+        case PurchaseRefunded():
+            reason, subject = Reason.REFUNDED, f"order:{data.order_id}"
+        case PurchaseCancelled():
+            reason, subject = Reason.ORDER_CANCELLED, f"order:{data.order_id}"
+        case TicketReopened():
+            reason, subject = Reason.REOPENED, f"ticket:{data.ticket_id}"
+        case TouchpointRevoked():
+            reason, subject = Reason.REVOKED, data.subject
+        case _:
+            return None
+    return Revocation(
+        customer_id=data.customer_id, subject=subject, revoked_at=data.occurred_at, reason=reason
+    )
+
+
+def scheduled(entry: Entry, outcome: Outcome, invitation: Invitation, now: datetime) -> Payload:
     """Say that an invitation will go out."""
     return SurveyScheduled(
         customer_id=invitation.customer_id,
-        decision_id=entry.decision_id,
+        decision_id=decision_id(entry, outcome),
         invitation_id=invitation.invitation_id,
         program_id=invitation.program_id,
+        program_version=invitation.program_version,
         touchpoint=invitation.touchpoint,
-        touchpoint_id=entry.touchpoint.touchpoint_id,
+        touchpoint_id=invitation.touchpoint_id,
         survey_id=invitation.survey_id,
+        variant=invitation.variant,
         segment=invitation.segment,
         send_at=invitation.send_at,
         decided_at=now,
     )
 
 
-def suppressed(entry: Entry, now: datetime) -> SurveySuppressed:
+def suppressed(entry: Entry, outcome: Outcome, now: datetime) -> Payload:
     """Say that a customer is not asked, and why."""
+    program = outcome.decision.program
     return SurveySuppressed(
         customer_id=entry.customer.customer_id,
-        decision_id=entry.decision_id,
-        program_id=entry.program_id,
+        decision_id=decision_id(entry, outcome),
+        program_id=outcome.program_id,
+        program_version=None if program is None else program.version,
         touchpoint=entry.touchpoint.name,
         touchpoint_id=entry.touchpoint.touchpoint_id,
-        segment=entry.customer.segment,
-        reasons=entry.decision.reasons,
+        segment=outcome.decision.segment,
+        reasons=tuple(outcome.decision.against),
         decided_at=now,
     )
 
 
-def requested(invitation: Invitation, customer: Customer, now: datetime) -> SurveyRequested:
+def decision_id(entry: Entry, outcome: Outcome) -> str:
+    """Return the one id of what a program made of a touchpoint."""
+    return f"{entry.touchpoint.touchpoint_id}:{outcome.program_id or ''}"
+
+
+def requested(
+    invitation: Invitation, customer: Customer, channel: Channel, now: datetime
+) -> SurveyRequested:
     """Ask for the invitation to be sent, to where the customer is reached now."""
     return SurveyRequested(
         customer_id=invitation.customer_id,
         invitation_id=invitation.invitation_id,
         program_id=invitation.program_id,
+        program_version=invitation.program_version,
         touchpoint=invitation.touchpoint,
         survey_id=invitation.survey_id,
+        variant=invitation.variant,
         segment=invitation.segment,
-        channel=invitation.channel,
+        channel=channel,
+        channels=invitation.channels,
         recipient=Recipient(
             email=customer.email,
             phone=customer.phone,
             name=customer.name,
-            locale=customer.locale,
+            locale=invitation.locale or customer.locale,
             timezone=customer.timezone,
         ),
         occurred_at=invitation.occurred_at,
@@ -100,3 +163,30 @@ def cancelled(invitation: Invitation, now: datetime) -> SurveyCancelled:
         reason=invitation.reason or "",
         cancelled_at=now,
     )
+
+
+def postponed(invitation: Invitation, now: datetime) -> SurveyPostponed:
+    """Say that an invitation goes out later than it was planned."""
+    return SurveyPostponed(
+        customer_id=invitation.customer_id,
+        invitation_id=invitation.invitation_id,
+        program_id=invitation.program_id,
+        touchpoint=invitation.touchpoint,
+        segment=invitation.segment,
+        reason=invitation.reason or "",
+        send_at=invitation.send_at,
+        postponed_at=now,
+    )
+
+
+def _subject(data: TouchpointPayload) -> str | None:
+    match data:
+        case PurchaseCompleted():
+            return f"order:{data.order_id}"
+        case TicketClosed():
+            return f"ticket:{data.ticket_id}"
+        case OnboardingCompleted():
+            return f"account:{data.account_id}" if data.account_id else None
+        case TouchpointRecorded():
+            return data.subject
+    return None

@@ -1,6 +1,7 @@
-"""The read side: what was decided, and by which programs."""
+"""The read side: what was decided, and how often."""
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any, Final
 
 from sqlalchemy import text
@@ -11,19 +12,24 @@ from trigger_service.domain.ledger import SCHEDULED
 Found = Mapping[Any, Any]
 
 _SUMMARY: Final = text("""
-    SELECT verdict, count(*) AS touchpoints FROM decision
-    WHERE source = :source AND is_decisive GROUP BY verdict
+    SELECT verdict, count(*) AS touchpoints FROM touchpoint
+    WHERE source = :source GROUP BY verdict
 """)
-_DECISIONS: Final = text("""
-    SELECT d.decision_id, d.program_id, d.reasons, d.decided_at, d.source,
-           t.event_id, t.name AS touchpoint, t.occurred_at,
-           i.invitation_id, i.state, i.reason, i.send_at, i.expires_at
-    FROM decision d
-    JOIN touchpoint t USING (touchpoint_id)
-    LEFT JOIN invitation i ON i.invitation_id = d.invitation_id
-    WHERE d.customer_id = :customer_id
-      AND (CAST(:before AS text) IS NULL OR d.decision_id < :before)
-    ORDER BY d.decision_id DESC LIMIT :limit
+_TOUCHPOINTS: Final = text("""
+    SELECT seq, touchpoint_id, source, event_id, name AS touchpoint, occurred_at, decided_at,
+           facts, outcomes
+    FROM touchpoint
+    WHERE customer_id = :customer_id AND (CAST(:before AS bigint) IS NULL OR seq < :before)
+    ORDER BY seq DESC LIMIT :limit
+""")
+_INVITATIONS: Final = text("""
+    SELECT invitation_id, state, reason, send_at, expires_at, variant, segment
+    FROM invitation WHERE invitation_id = ANY(CAST(:ids AS text[]))
+""")
+_TALLY: Final = text("""
+    SELECT day, program_id, verdict, sum(count)::bigint AS count FROM tally
+    WHERE day >= :since AND (CAST(:program_id AS text) IS NULL OR program_id = :program_id)
+    GROUP BY day, program_id, verdict ORDER BY day, program_id, verdict
 """)
 
 
@@ -35,9 +41,23 @@ async def summary(connection: AsyncConnection, source: str) -> dict[str, Any]:
     return {"touchpoints": total, "scheduled": scheduled, "suppressed": counts}
 
 
-async def decisions(
-    connection: AsyncConnection, customer_id: str, *, limit: int, before: str | None
+async def touchpoints_of(
+    connection: AsyncConnection, customer_id: str, *, limit: int, before: int | None
 ) -> Sequence[Found]:
-    """Return a customer's decisions, the newest first, from the one after `before` on."""
+    """Return a customer's touchpoints, the newest first, from the one after `before` on."""
     bound = {"customer_id": customer_id, "limit": limit, "before": before}
-    return (await connection.execute(_DECISIONS, bound)).mappings().all()
+    return (await connection.execute(_TOUCHPOINTS, bound)).mappings().all()
+
+
+async def invitations(connection: AsyncConnection, ids: Sequence[str]) -> Mapping[str, Found]:
+    """Return invitations by their ids."""
+    rows = (await connection.execute(_INVITATIONS, {"ids": list(ids)})).mappings()
+    return {row["invitation_id"]: row for row in rows}
+
+
+async def tally(
+    connection: AsyncConnection, *, since: date, program_id: str | None = None
+) -> Sequence[Found]:
+    """Return how often each program decided what, on each day in UTC from `since` on."""
+    bound = {"since": since, "program_id": program_id}
+    return (await connection.execute(_TALLY, bound)).mappings().all()

@@ -20,7 +20,7 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep=deep)
 
 
-def parse(text: str) -> tuple[Any, yaml.Node | None]:
+def read_yaml(text: str) -> tuple[Any, yaml.Node | None]:
     """Return the data in `text`, and its node, which `line_of` reads.
 
     Raises: yaml.YAMLError; a MarkedYAMLError knows the line.
@@ -34,6 +34,10 @@ def line_of(node: yaml.Node | None, path: Sequence[str | int]) -> int:
     """Return the line, counted from 1, of what `path` leads to, or of the last part that exists."""
     line = 1
     for part in path:
+        if isinstance(node, yaml.SequenceNode) and isinstance(part, int):
+            node = node.value[part] if part < len(node.value) else None
+            line = line if node is None else node.start_mark.line + 1
+            continue
         fields = node.value if isinstance(node, yaml.MappingNode) else ()
         found = next(((key, value) for key, value in fields if key.value == str(part)), None)
         if found is None:

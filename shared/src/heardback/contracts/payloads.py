@@ -64,6 +64,20 @@ class PurchaseCompleted(TouchpointPayload):
     items: int | None = Field(default=None, ge=0)
 
 
+class PurchaseRefunded(Payload):
+    """An order was refunded; what waits to be asked about it is not asked."""
+
+    occurred_at: AwareDatetime
+    order_id: Id
+
+
+class PurchaseCancelled(Payload):
+    """An order was cancelled; what waits to be asked about it is not asked."""
+
+    occurred_at: AwareDatetime
+    order_id: Id
+
+
 class TicketClosed(TouchpointPayload):
     """A support ticket was closed, by a person or by a rule."""
 
@@ -71,6 +85,13 @@ class TicketClosed(TouchpointPayload):
     closed_by: Literal["agent", "automation", "spam", "merge"] = "agent"
     agent: Label | None = None
     topic: Label | None = None
+
+
+class TicketReopened(Payload):
+    """A ticket was opened again; it is asked about when it is closed for good."""
+
+    occurred_at: AwareDatetime
+    ticket_id: Id
 
 
 class OnboardingCompleted(TouchpointPayload):
@@ -81,20 +102,43 @@ class OnboardingCompleted(TouchpointPayload):
 
 
 class TouchpointRecorded(TouchpointPayload):
-    """Any other touchpoint, named by the product system (`delivery-confirmed`, …)."""
+    """Any other touchpoint, named by the product system (`delivery-confirmed`, …).
+
+    `subject` is what it is about: `order:1001` and `ticket:77` are cancelled by a refund of that
+    order and a reopening of that ticket, anything else by `touchpoint.revoked`.
+    """
 
     touchpoint: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
+    subject: Id | None = None
+
+
+class TouchpointRevoked(Payload):
+    """What a touchpoint was about did not last (a delivery that was returned, …)."""
+
+    occurred_at: AwareDatetime
+    subject: Id
 
 
 class CustomerUpdated(Payload):
-    """A customer's profile, as it is from `occurred_at` on."""
+    """A customer's profile, as it is from `occurred_at` on.
+
+    `version` counts the changes in the product system; where it is given, it says which of two
+    profiles is the newer one, and `occurred_at` does not.
+    """
 
     occurred_at: AwareDatetime
     customer: Profile
+    version: int | None = Field(default=None, ge=0, le=2**63 - 1)
 
 
 class CustomerChurned(Payload):
     """A customer left; nothing more is asked."""
+
+    occurred_at: AwareDatetime
+
+
+class CustomerReturned(Payload):
+    """A customer who had left is back; they may be asked again."""
 
     occurred_at: AwareDatetime
 
@@ -118,6 +162,8 @@ class SurveyScheduled(Payload):
     touchpoint_id: Id
     survey_id: Id
     segment: Label | None = None
+    program_version: int | None = None
+    variant: Label | None = None
     send_at: AwareDatetime
     decided_at: AwareDatetime
 
@@ -127,6 +173,7 @@ class SurveySuppressed(Payload):
 
     decision_id: Id
     program_id: Id | None = None
+    program_version: int | None = None
     touchpoint: Label
     touchpoint_id: Id
     segment: Label | None = None
@@ -145,8 +192,20 @@ class SurveyCancelled(Payload):
     cancelled_at: AwareDatetime
 
 
+class SurveyPostponed(Payload):
+    """A scheduled invitation was due and goes out later: something made it wait."""
+
+    invitation_id: Id
+    program_id: Id
+    touchpoint: Label
+    segment: Label | None = None
+    reason: Label
+    send_at: AwareDatetime
+    postponed_at: AwareDatetime
+
+
 class SurveyRequested(Payload):
-    """An invitation is due: send it."""
+    """An invitation is due: send it over `channel`, or over those that follow it in `channels`."""
 
     invitation_id: Id
     program_id: Id
@@ -154,6 +213,9 @@ class SurveyRequested(Payload):
     survey_id: Id
     segment: Label | None = None
     channel: Channel
+    channels: tuple[Channel, ...] = ()
+    program_version: int | None = None
+    variant: Label | None = None
     recipient: Recipient
     occurred_at: AwareDatetime
     requested_at: AwareDatetime

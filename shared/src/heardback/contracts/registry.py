@@ -36,20 +36,30 @@ def _type(name: str, topic: Topic, payload: type[Payload]) -> EventType:
 PURCHASE_COMPLETED: Final = _type(
     "purchase.completed.v1", topics.PURCHASE, payloads.PurchaseCompleted
 )
+PURCHASE_REFUNDED: Final = _type("purchase.refunded.v1", topics.PURCHASE, payloads.PurchaseRefunded)
+PURCHASE_CANCELLED: Final = _type(
+    "purchase.cancelled.v1", topics.PURCHASE, payloads.PurchaseCancelled
+)
 TICKET_CLOSED: Final = _type("ticket.closed.v1", topics.TICKET_CLOSED, payloads.TicketClosed)
+TICKET_REOPENED: Final = _type("ticket.reopened.v1", topics.TICKET_CLOSED, payloads.TicketReopened)
 ONBOARDING_COMPLETED: Final = _type(
     "onboarding.completed.v1", topics.ONBOARDING_COMPLETE, payloads.OnboardingCompleted
 )
 TOUCHPOINT_RECORDED: Final = _type(
     "touchpoint.recorded.v1", topics.TOUCHPOINT, payloads.TouchpointRecorded
 )
+TOUCHPOINT_REVOKED: Final = _type(
+    "touchpoint.revoked.v1", topics.TOUCHPOINT, payloads.TouchpointRevoked
+)
 CUSTOMER_UPDATED: Final = _type("customer.updated.v1", topics.CUSTOMER, payloads.CustomerUpdated)
 CUSTOMER_CHURNED: Final = _type("customer.churned.v1", topics.CUSTOMER, payloads.CustomerChurned)
+CUSTOMER_RETURNED: Final = _type("customer.returned.v1", topics.CUSTOMER, payloads.CustomerReturned)
 CUSTOMER_ERASED: Final = _type("customer.erased.v1", topics.CUSTOMER, payloads.CustomerErased)
 
 SURVEY_SCHEDULED: Final = _type("survey.scheduled.v1", topics.SURVEY, payloads.SurveyScheduled)
 SURVEY_SUPPRESSED: Final = _type("survey.suppressed.v1", topics.SURVEY, payloads.SurveySuppressed)
 SURVEY_CANCELLED: Final = _type("survey.cancelled.v1", topics.SURVEY, payloads.SurveyCancelled)
+SURVEY_POSTPONED: Final = _type("survey.postponed.v1", topics.SURVEY, payloads.SurveyPostponed)
 SURVEY_REQUESTED: Final = _type("survey.requested.v1", topics.SURVEY, payloads.SurveyRequested)
 
 INVITATION_SENT: Final = _type("invitation.sent.v1", topics.DELIVERY, payloads.InvitationSent)

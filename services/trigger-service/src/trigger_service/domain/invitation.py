@@ -11,19 +11,26 @@ from heardback.vocabulary import Channel, ProgramType
 
 
 class InvitationState(StrEnum):
-    """Where an invitation stands. Only a pending or a requested one holds its cooldown slot."""
+    """Where an invitation stands. Only a pending or a requested one holds its cooldown slot.
+
+    A shadow is what would have been an invitation: it counts for its own program's shadow only.
+    """
 
     PENDING = "pending"
     REQUESTED = "requested"
     CANCELLED = "cancelled"
     RELEASED = "released"
+    SHADOW = "shadow"
 
 
 _MOVES: Final[Mapping[InvitationState, frozenset[InvitationState]]] = {
-    InvitationState.PENDING: frozenset({InvitationState.REQUESTED, InvitationState.CANCELLED}),
+    InvitationState.PENDING: frozenset(
+        {InvitationState.PENDING, InvitationState.REQUESTED, InvitationState.CANCELLED}
+    ),
     InvitationState.REQUESTED: frozenset({InvitationState.RELEASED}),
     InvitationState.CANCELLED: frozenset(),
     InvitationState.RELEASED: frozenset(),
+    InvitationState.SHADOW: frozenset(),
 }
 
 
@@ -33,36 +40,48 @@ class IllegalMove(Permanent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invitation:
-    """One promise to ask one customer. `reason` says why it was cancelled or released."""
+    """One promise to ask one customer.
+
+    `send_at` is when it is planned, and once it is requested, when that was. `reason` says why it
+    was postponed, cancelled or released.
+    """
 
     invitation_id: str
     customer_id: str
     program_id: str
+    program_version: int
     type: ProgramType
     touchpoint: str
+    touchpoint_id: str
+    subject: str | None
     survey_id: str
+    variant: str | None
+    locale: str | None
     segment: str | None
-    channel: Channel
+    channels: tuple[Channel, ...]
     occurred_at: datetime
     send_at: datetime
     expires_at: datetime
     state: InvitationState = InvitationState.PENDING
     reason: str | None = None
 
-    def moved(self, state: InvitationState, reason: str | None = None) -> "Invitation":
+    def moved(
+        self, state: InvitationState, reason: str | None = None, *, send_at: datetime | None = None
+    ) -> "Invitation":
         """Return the invitation in `state`.
 
         Raises: IllegalMove when there is no way from here to there.
         """
         if state not in _MOVES[self.state]:
             raise IllegalMove(invitation_id=self.invitation_id, now=self.state, wanted=state)
-        return replace(self, state=state, reason=reason)
+        return replace(self, state=state, reason=reason, send_at=send_at or self.send_at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
-    """What a cooldown looks at: an invitation that was or will be sent."""
+    """What a cooldown looks at: an invitation that was or will be sent, or its shadow."""
 
     program_id: str
     type: ProgramType
     send_at: datetime
+    state: InvitationState = InvitationState.PENDING

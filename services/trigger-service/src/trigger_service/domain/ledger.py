@@ -8,26 +8,20 @@ from typing import Final
 from trigger_service.domain.customer import Customer
 from trigger_service.domain.decision import Decision, State, decide
 from trigger_service.domain.invitation import Invitation
-from trigger_service.domain.program import Program
+from trigger_service.domain.program import Catalogue, Program
+from trigger_service.domain.reason import Reason
 from trigger_service.domain.touchpoint import Touchpoint
 
 SCHEDULED: Final = "scheduled"
+_NOTHING: Final[Mapping[str, object]] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """A decision as it is kept.
+class Outcome:
+    """What one program made of a touchpoint, and the invitation that came of it."""
 
-    `is_decisive` marks the one entry of a touchpoint that says what became of it: the first that
-    led to an invitation, else the first.
-    """
-
-    decision_id: str
-    touchpoint: Touchpoint
-    customer: Customer
     decision: Decision
     invitation: Invitation | None
-    is_decisive: bool
 
     @property
     def program_id(self) -> str | None:
@@ -37,14 +31,34 @@ class Entry:
     @property
     def verdict(self) -> str:
         """What came of it, in one word: `scheduled`, or the first reason against."""
-        return str(self.decision.reasons[0]) if self.decision.reasons else SCHEDULED
+        return next(iter(self.decision.against), SCHEDULED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A touchpoint, and what each program made of it."""
+
+    touchpoint: Touchpoint
+    customer: Customer
+    outcomes: Sequence[Outcome]
+
+    @property
+    def verdict(self) -> str:
+        """What became of the touchpoint: `scheduled` if any program asks, else the first reason.
+
+        What a shadow would do counts only where no other program listens.
+        """
+        verdicts = [outcome.verdict for outcome in self.outcomes]
+        if SCHEDULED in verdicts:
+            return SCHEDULED
+        return next((verdict for verdict in verdicts if verdict != Reason.SHADOW), verdicts[0])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ledger:
     """What a batch of touchpoints led to: the customers after it, and every decision in order."""
 
-    customers: Sequence[Customer]
+    states: Mapping[str, State]
     entries: Sequence[Entry]
 
 
@@ -52,61 +66,84 @@ def decide_all(
     states: Mapping[str, State],
     touchpoints: Iterable[Touchpoint],
     *,
-    programs: Mapping[str, Sequence[Program]],
+    catalogue: Catalogue,
     now: datetime,
     new_id: Callable[[], str],
 ) -> Ledger:
-    """Decide on `touchpoints` in order. `programs`: who listens to each touchpoint, by its name."""
+    """Decide on `touchpoints` in order, each by the programs that listen to it."""
     current, entries = dict(states), list[Entry]()
+    listening = catalogue.listening
     for touchpoint in touchpoints:
         state = current[touchpoint.customer_id]
-        known_at = min(touchpoint.occurred_at, now)
-        state = state.informed(touchpoint.profile, known_at)
-        made: list[Decision] = []
-        for program in programs.get(touchpoint.name) or (None,):
-            decision = decide(state, touchpoint, program=program, now=now)
+        state = state.informed(touchpoint.profile, min(touchpoint.occurred_at, now))
+        programs = listening.get(touchpoint.name, (None,))
+        values = _values(state.customer, touchpoint, programs, catalogue)
+        outcomes = []
+        for program in programs:
+            decision = decide(
+                state,
+                touchpoint,
+                program=program,
+                governance=catalogue.governance,
+                values=values,
+                now=now,
+            )
             state = state.after(decision)
-            made.append(decision)
+            outcomes.append(
+                Outcome(
+                    decision=decision,
+                    invitation=_invitation(touchpoint, state.customer, decision, new_id),
+                )
+            )
         current[touchpoint.customer_id] = state
-        entries.extend(_entries(touchpoint, state.customer, made, new_id))
-    changed = [s.customer for key, s in current.items() if s.customer is not states[key].customer]
-    return Ledger(customers=changed, entries=entries)
+        entries.append(Entry(touchpoint=touchpoint, customer=state.customer, outcomes=outcomes))
+    return Ledger(states=current, entries=entries)
 
 
-def _entries(
-    touchpoint: Touchpoint,
+def _values(
     customer: Customer,
-    made: Sequence[Decision],
-    new_id: Callable[[], str],
-) -> Iterable[Entry]:
-    decisive = next((decision for decision in made if not decision.reasons), made[0])
-    for decision in made:
-        yield Entry(
-            decision_id=new_id(),
-            touchpoint=touchpoint,
-            customer=customer,
-            decision=decision,
-            invitation=_invitation(touchpoint, customer, decision, new_id),
-            is_decisive=decision is decisive,
-        )
+    touchpoint: Touchpoint,
+    programs: Sequence[Program | None],
+    catalogue: Catalogue,
+) -> Mapping[str, object]:
+    """Return what expressions can look at; nothing when none is there to look."""
+    governance = catalogue.governance
+    if not governance.segments and not any(p and p.when for p in programs):
+        return _NOTHING
+    return governance.fields.values(
+        customer={
+            **customer.attributes,
+            "segment": customer.segment,
+            "locale": customer.locale,
+            "timezone": customer.timezone,
+        },
+        event={**touchpoint.facts, "touchpoint": touchpoint.name, "source": touchpoint.source},
+        occurred_at=touchpoint.occurred_at,
+    )
 
 
 def _invitation(
     touchpoint: Touchpoint, customer: Customer, decision: Decision, new_id: Callable[[], str]
 ) -> Invitation | None:
-    program = decision.program
-    if program is None or decision.reasons:
+    program, slot = decision.program, decision.slot
+    if program is None or slot is None:
         return None
     return Invitation(
         invitation_id=new_id(),
         customer_id=customer.customer_id,
         program_id=program.program_id,
+        program_version=program.version,
         type=program.type,
         touchpoint=touchpoint.name,
+        touchpoint_id=touchpoint.touchpoint_id,
+        subject=touchpoint.subject,
         survey_id=program.survey_id,
-        segment=customer.segment,
-        channel=program.channel,
+        variant=program.variant_of(customer.customer_id),
+        locale=program.locale,
+        segment=decision.segment,
+        channels=program.channels,
         occurred_at=touchpoint.occurred_at,
         send_at=decision.send_at,
         expires_at=decision.expires_at,
+        state=slot.state,
     )

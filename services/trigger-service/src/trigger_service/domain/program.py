@@ -1,66 +1,207 @@
-"""A program: the rule that asks. Which touchpoint it listens to, when it asks, how seldom."""
+"""A program: the rule that asks. What it listens to, whom it asks, when, and how seldom."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import blake2b
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from heardback.vocabulary import Channel, ProgramType
+from trigger_service.domain.cohort import EVERYBODY, Period, Sample
+from trigger_service.domain.duration import Window
+from trigger_service.domain.expression import Predicate
+from trigger_service.domain.fields import Fields
+from trigger_service.domain.hours import ALWAYS, Hours
+from trigger_service.domain.timetable import Timetable
 
+UTC: Final = ZoneInfo("UTC")
 _HASH_BYTES: Final = 8
+_SPARE_BITS: Final = 11  # a float holds 53: more would round up to 1
 
 
 class ProgramState(StrEnum):
-    """Whether a program asks. A paused one decides and refuses; an archived one is only kept."""
+    """Whether a program asks.
+
+    A paused one decides and refuses; a shadow decides and sends nothing, so that its volume is seen
+    before it goes live; an archived one is only kept.
+    """
 
     ACTIVE = "active"
     PAUSED = "paused"
+    SHADOW = "shadow"
     ARCHIVED = "archived"
+
+
+class Throttle(StrEnum):
+    """What becomes of an invitation that a cooldown, a quota or the budget stands against."""
+
+    DROP = "drop"
+    DEFER = "defer"
+
+
+class Cadence(StrEnum):
+    """How often a program goes through all customers by itself."""
+
+    MONTHLY = "monthly"
+    QUARTERLY = "quarterly"
+    TWICE_YEARLY = "twice-yearly"
+    YEARLY = "yearly"
+
+    @property
+    def period(self) -> Period:
+        """The part of the year that one run covers."""
+        return _PERIODS[self]
+
+
+_PERIODS: Final = {
+    Cadence.MONTHLY: Period.MONTH,
+    Cadence.QUARTERLY: Period.QUARTER,
+    Cadence.TWICE_YEARLY: Period.HALF_YEAR,
+    Cadence.YEARLY: Period.YEAR,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cooldowns:
+    """How far apart two surveys of one customer are: any two, two of one type, of one program."""
+
+    any: timedelta
+    type: timedelta
+    program: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """A named group of customers: those for whom `when` holds."""
+
+    name: str
+    when: Predicate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Governance:
+    """What holds for all programs. `zone`: for recipients whose own is unknown, and for days.
+
+    `segments`: the first whose expression holds is the customer's, else what the profile says.
+    """
+
+    zone: ZoneInfo = UTC
+    daily_budget: int | None = None
+    fields: Fields = field(default_factory=Fields)
+    segments: tuple[Segment, ...] = ()
+
+    def segment_of(self, values: Mapping[str, object], given: str | None) -> str | None:
+        """Return the segment of the customer of whom `values` are known."""
+        return next((s.name for s in self.segments if s.when(values) is True), given)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """One version of a program, with the cooldowns that hold for it."""
+    """One version of a program, with everything of the governance that holds for it.
+
+    `hours`: when each channel may reach somebody, by their local time; absent: always.
+    `quotas`: the most invitations a day for a segment.
+    """
 
     program_id: str
     name: str
     version: int
     state: ProgramState
     touchpoint: str
+    cadence: Cadence | None = None
     type: ProgramType
     survey_id: str
-    channel: Channel
-    delay_min: timedelta
-    delay_max: timedelta
+    locale: str | None = None
+    variants: tuple[tuple[str, int], ...] = ()
+    channels: tuple[Channel, ...]
+    when: Predicate | None = None
+    after_uses: int | None = None
+    sample: Sample = EVERYBODY
+    delay: Window
     expires_after: timedelta
-    cooldown_any: timedelta
-    cooldown_type: timedelta
-    cooldown_program: timedelta
+    hours: Mapping[Channel, Hours] = field(default_factory=dict)
+    cooldowns: Cooldowns
+    on_throttle: Throttle = Throttle.DROP
+    quotas: Mapping[str, int] = field(default_factory=dict)
 
-    def planned_at(self, touchpoint_id: str, occurred_at: datetime) -> datetime:
-        """Return when to ask: inside the delay window, always the same for one touchpoint.
+    def share_of(self, touchpoint_id: str) -> float:
+        """Return where in its time to ask a touchpoint stands: in [0, 1), and never changes."""
+        return _share(f"{self.program_id}\0{touchpoint_id}")
 
-        A hash spreads the instants evenly, so that a burst of touchpoints is no burst of mail.
+    def planned_at(self, occurred_at: datetime, timetable: Timetable) -> datetime:
+        """Return when to ask: at the customer's share of the delay window."""
+        return timetable.inside(occurred_at + self.delay.shortest, occurred_at + self.delay.longest)
+
+    def late_at(
+        self, planned_at: datetime, occurred_at: datetime, timetable: Timetable, *, now: datetime
+    ) -> datetime:
+        """Return when to ask if it was planned for `planned_at`, which may be over.
+
+        What is late has what is left of the delay window, or the next permitted time.
         """
-        width = self.delay_max - self.delay_min
-        return occurred_at + self.delay_min + width * _fraction(self.program_id, touchpoint_id)
+        if planned_at >= now:
+            return planned_at
+        return timetable.inside(now, max(now, occurred_at + self.delay.longest))
+
+    def includes(self, bucket: int, at: datetime, zone: ZoneInfo) -> bool:
+        """Tell whether it is the turn of the customers in `bucket` at `at`."""
+        if self.sample.rotates is None:
+            return self.sample.includes(bucket, self.program_id, 0)
+        return self.sample.includes(bucket, self.program_id, self.sample.rotates.number(at, zone))
+
+    def hours_of(self, channel: Channel | None) -> Hours:
+        """Return when `channel` may reach somebody."""
+        return ALWAYS if channel is None else self.hours.get(channel, ALWAYS)
+
+    def variant_of(self, customer_id: str) -> str | None:
+        """Return the wording that a customer gets, by weight, and always the same one."""
+        if not self.variants:
+            return None
+        left = _share(f"{self.program_id}\0variant\0{customer_id}") * sum(
+            weight for _, weight in self.variants
+        )
+        for name, weight in self.variants:
+            left -= weight
+            if left < 0:
+                return name
+        return self.variants[-1][0]
 
 
-def listening(programs: Iterable[Program]) -> Mapping[str, Sequence[Program]]:
-    """Return the programs that listen to each touchpoint, in the order of their ids."""
-    by_touchpoint: dict[str, list[Program]] = defaultdict(list)
-    for program in sorted(programs, key=lambda program: program.program_id):
-        if program.state is not ProgramState.ARCHIVED:
-            by_touchpoint[program.touchpoint].append(program)
-    return by_touchpoint
+Listening = Mapping[str, Sequence[Program]]
+"""The programs that listen to each touchpoint, in the order of their ids."""
 
 
-def _fraction(program_id: str, touchpoint_id: str) -> float:
-    """Return a number in [0, 1] that looks random and never changes."""
-    key = f"{program_id}\0{touchpoint_id}".encode()
-    return int.from_bytes(blake2b(key, digest_size=_HASH_BYTES).digest(), "big") / (
-        1 << 8 * _HASH_BYTES
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalogue:
+    """The rules in force at one moment: every program by its id, who listens, the governance."""
+
+    programs: Mapping[str, Program]
+    listening: Listening
+    governance: Governance
+
+    @classmethod
+    def of(cls, programs: Iterable[Program], governance: Governance) -> "Catalogue":
+        """Return the catalogue of `programs`."""
+        by_id = {p.program_id: p for p in sorted(programs, key=lambda p: p.program_id)}
+        listening: dict[str, list[Program]] = defaultdict(list)
+        for program in by_id.values():
+            if program.state is not ProgramState.ARCHIVED and program.cadence is None:
+                listening[program.touchpoint].append(program)
+        return cls(programs=by_id, listening=dict(listening), governance=governance)
+
+    def only(self, program: Program) -> "Catalogue":
+        """Return the same rules, where `program` alone listens."""
+        return replace(
+            self,
+            programs={**self.programs, program.program_id: program},
+            listening={program.touchpoint: [program]},
+        )
+
+
+def _share(key: str) -> float:
+    """Return a number in [0, 1) that looks random and never changes."""
+    number = int.from_bytes(blake2b(key.encode(), digest_size=_HASH_BYTES).digest(), "big")
+    return (number >> _SPARE_BITS) / (1 << 8 * _HASH_BYTES - _SPARE_BITS)

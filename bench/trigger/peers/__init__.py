@@ -1,0 +1,1 @@
+"""What trigger-service is compared with; each module is a program of its own."""

@@ -1,0 +1,104 @@
+"""Counts: how often each program decided what, and how many invitations went out today."""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from trigger_service.domain.due import EVERYTHING, Limits, quota_scope
+from trigger_service.domain.invitation import Invitation
+from trigger_service.domain.ledger import Entry
+from trigger_service.domain.program import Catalogue
+
+# Each connection adds to a shard of its own, as good as always, so that none waits for another.
+_ADD_TALLY: Final = text("""
+    INSERT INTO tally (day, program_id, verdict, shard, count)
+    SELECT CAST(:day AS date), program_id, verdict, pg_backend_pid() % 16, count
+    FROM unnest(CAST(:programs AS text[]), CAST(:verdicts AS text[]), CAST(:counts AS bigint[]))
+         AS n (program_id, verdict, count)
+    ON CONFLICT (day, program_id, verdict, shard)
+    DO UPDATE SET count = tally.count + excluded.count
+""")
+_OPEN_DAY: Final = text("""
+    INSERT INTO daily_count (day, scope, requested)
+    SELECT :day, scope, 0 FROM unnest(CAST(:scopes AS text[])) AS s (scope)
+    ON CONFLICT DO NOTHING
+""")
+_LOCK_DAY: Final = text("""
+    SELECT scope, requested FROM daily_count
+    WHERE day = :day AND scope = ANY(CAST(:scopes AS text[])) ORDER BY scope FOR UPDATE
+""")
+_ADD_TO_DAY: Final = text("""
+    UPDATE daily_count d SET requested = d.requested + n.count
+    FROM unnest(CAST(:scopes AS text[]), CAST(:counts AS integer[])) AS n (scope, count)
+    WHERE d.day = :day AND d.scope = n.scope
+""")
+
+
+async def add_verdicts(
+    connection: AsyncConnection, entries: Iterable[Entry], *, now: datetime
+) -> None:
+    """Count what each program decided, for the day of `now` in UTC."""
+    counted = Counter(
+        (outcome.program_id or "", outcome.verdict) for e in entries for outcome in e.outcomes
+    )
+    keys = sorted(counted)
+    bound = {
+        "day": now.date(),
+        "programs": [program for program, _ in keys],
+        "verdicts": [verdict for _, verdict in keys],
+        "counts": [counted[key] for key in keys],
+    }
+    await connection.execute(_ADD_TALLY, bound)
+
+
+async def lock_limits(
+    connection: AsyncConnection,
+    invitations: Sequence[Invitation],
+    catalogue: Catalogue,
+    *,
+    day: datetime,
+) -> Limits:
+    """Return what is left today of the limits that these invitations have, if they have any.
+
+    Nobody else uses them up meanwhile. A limit counts from the moment at which it is first met.
+    """
+    allowed = _allowed(invitations, catalogue)
+    if not allowed:
+        return Limits(left={})
+    bound = {"day": day, "scopes": sorted(allowed)}
+    await connection.execute(_OPEN_DAY, bound)
+    used = {row.scope: row.requested for row in await connection.execute(_LOCK_DAY, bound)}
+    return Limits(left={scope: most - used[scope] for scope, most in allowed.items()})
+
+
+async def use_up(
+    connection: AsyncConnection,
+    requested: Collection[Invitation],
+    limits: Limits,
+    *,
+    day: datetime,
+) -> None:
+    """Count what goes out now against the limits that were locked."""
+    used = Counter(
+        scope for i in requested for scope in (EVERYTHING, quota_scope(i)) if scope in limits.left
+    )
+    if used:
+        bound = {"day": day, "scopes": list(used), "counts": list(used.values())}
+        await connection.execute(_ADD_TO_DAY, bound)
+
+
+def _allowed(invitations: Iterable[Invitation], catalogue: Catalogue) -> Mapping[str, int]:
+    """Return the most that each limited scope of these invitations allows in a day."""
+    allowed: dict[str, int] = {}
+    if catalogue.governance.daily_budget is not None:
+        allowed[EVERYTHING] = catalogue.governance.daily_budget
+    for invitation in invitations:
+        quotas = catalogue.programs[invitation.program_id].quotas
+        most = quotas.get(invitation.segment or "")
+        if most is not None:
+            allowed[quota_scope(invitation)] = most
+    return allowed
