@@ -36,6 +36,9 @@ def documents() -> Iterator[tuple[Path, str]]:
         folder = REPOSITORY / "services" / f"{local.name}-service" / "contracts"
         yield folder / "asyncapi.json", _json(_asyncapi(service))
         yield folder / "openapi.json", _json(_openapi(service))
+    trigger = REPOSITORY / "services" / "trigger-service" / "contracts"
+    for name, schema in _schemas():
+        yield trigger / f"{name}.schema.json", _json(schema)
 
 
 def differing() -> list[Path]:
@@ -68,6 +71,15 @@ def _openapi(service: Service) -> asyncapi.Document:
     )
     app = build_app(name=service.name, database=database, health=Health(), routers=service.routers)
     return app.openapi()
+
+
+def _schemas() -> Iterator[tuple[str, asyncapi.Document]]:
+    """Yield what people write, by name: `program-file` may also say its state."""
+    schemas = importlib.import_module("trigger_service.schemas")
+    written = importlib.import_module("trigger_service.program_files").WrittenProgram
+    yield "program", schemas.program_schema()
+    yield "program-file", schemas.program_schema(written, name="program-file")
+    yield "governance", schemas.governance_schema()
 
 
 def _json(document: asyncapi.Document) -> str:

@@ -22,6 +22,7 @@ _PAGES: Final = (
     ("Mailbox", "mailbox", "the mail that customers get; open one and answer it yourself"),
     ("Owner board", "closeloop", "unhappy customers, each with two running clocks"),
     ("Dashboard", "insights", "the Net Promoter Score and the funnel"),
+    ("Programs", "trigger", "whom to ask, when, and why not; change one and preview it"),
 )
 
 

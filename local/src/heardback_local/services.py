@@ -25,10 +25,11 @@ def url(config: StackConfig, name: str) -> str:
     return f"http://{HOST}:{config.ports.by_name()[name]}"
 
 
-def _trigger(config: StackConfig, _: State) -> Mapping[str, str]:
+def _trigger(config: StackConfig, state: State) -> Mapping[str, str]:
+    pages = _console(config, state)
     if config.programs is None:
-        return {}
-    return {"HEARDBACK_PROGRAMS_FOLDER": str(config.programs.absolute())}
+        return pages
+    return {**pages, "HEARDBACK_PROGRAMS_FOLDER": str(config.programs.absolute())}
 
 
 def _dispatch(config: StackConfig, state: State) -> Mapping[str, str]:
@@ -51,6 +52,7 @@ def _console(config: StackConfig, _: State) -> Mapping[str, str]:
     return {
         "HEARDBACK_BOARD_URL": url(config, "closeloop"),
         "HEARDBACK_DASHBOARD_URL": url(config, "insights"),
+        "HEARDBACK_PROGRAMS_URL": url(config, "trigger"),
     }
 
 

@@ -18,6 +18,7 @@ _PAGES: Final = (
     ("Mailbox", "mailbox", "/"),
     ("Owner board", "closeloop", "/"),
     ("Dashboard", "insights", "/"),
+    ("Programs", "trigger", "/"),
 )
 _DOCUMENTED: Final = ("trigger", "dispatch", "response", "closeloop", "insights")
 

@@ -89,13 +89,3 @@ async def test_page_is_refused_when_the_query_makes_no_sense(
     http: httpx2.AsyncClient, query: str
 ) -> None:
     assert (await http.get(f"/customers/c1/decisions?{query}")).status_code == 422
-
-
-async def test_programs_are_listed_with_their_cooldowns_when_asked(
-    http: httpx2.AsyncClient,
-) -> None:
-    programs = (await http.get("/programs")).json()["programs"]
-    by_id = {program["program_id"]: program for program in programs}
-    assert sorted(by_id) == ["onboarding-complete", "purchase", "ticket-closed"]
-    assert by_id["purchase"]["delay_min"] == 7 * 86_400
-    assert by_id["purchase"]["cooldown_any"] == 30 * 86_400

@@ -1,265 +1,307 @@
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from itertools import combinations
+"""Deciding on a touchpoint: each rule alone, its edges, and what several of them say together."""
+
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from heardback.contracts.payloads import Profile
-from heardback.testing.clock import START, CountedIds
+from heardback.testing.clock import START
 from heardback.vocabulary import Channel, ProgramType
-from trigger_service.domain.customer import Customer
-from trigger_service.domain.decision import CLOCK_SKEW, Decision, Reason, State, decide
-from trigger_service.domain.invitation import IllegalMove, InvitationState, Slot
-from trigger_service.domain.ledger import Entry, decide_all
-from trigger_service.domain.program import Program, ProgramState, listening
-from trigger_service.domain.touchpoint import Touchpoint, touchpoint_id
+from trigger_service.domain.decision import CLOCK_SKEW, State
+from trigger_service.domain.invitation import Slot
+from trigger_service.domain.ledger import SCHEDULED
+from trigger_service.domain.program import ProgramState
+from trigger_service.domain.reason import RULES, Against, Reason
+from trigger_service.domain.touchpoint import Revocation
 
-DAY = timedelta(days=1)
-SECOND = timedelta(seconds=1)
-ADA = Customer(customer_id="c1", email="ada@example.com")
+from .domain_builders import (
+    DAY,
+    SECOND,
+    a_customer,
+    a_governance,
+    a_program,
+    a_revocation,
+    a_slot,
+    a_state,
+    a_touchpoint,
+    decision_of,
+    entries_of,
+)
 
-
-def a_program(program_id: str = "purchase", **changes: Any) -> Program:
-    fields: dict[str, Any] = {
-        "name": program_id,
-        "version": 1,
-        "state": ProgramState.ACTIVE,
-        "touchpoint": program_id,
-        "type": ProgramType.TRANSACTIONAL,
-        "survey_id": "nps",
-        "channel": Channel.EMAIL,
-        "delay_min": timedelta(0),
-        "delay_max": timedelta(0),
-        "expires_after": 14 * DAY,
-        "cooldown_any": 30 * DAY,
-        "cooldown_type": 60 * DAY,
-        "cooldown_program": 90 * DAY,
-    }
-    return Program(program_id=program_id, **{**fields, **changes})
+TRANSACTIONAL = ProgramType.TRANSACTIONAL
+ORDER = "order:1"
 
 
-def a_touchpoint(event_id: str = "e1", **changes: Any) -> Touchpoint:
-    fields: dict[str, Any] = {
-        "touchpoint_id": touchpoint_id("/shop", event_id),
-        "source": "/shop",
-        "customer_id": "c1",
-        "name": "purchase",
-        "occurred_at": START,
-    }
-    return Touchpoint(event_id=event_id, **{**fields, **changes})
-
-
-def a_slot(before: timedelta, **changes: Any) -> Slot:
-    fields: dict[str, Any] = {"program_id": "other", "type": ProgramType.RELATIONAL}
-    return Slot(send_at=START - before, **{**fields, **changes})
-
-
-def decision(customer: Customer = ADA, *slots: Slot, **changes: Any) -> Decision:
-    """Decide at START on a touchpoint of that instant; `changes` are the program's."""
-    state = State(customer=customer, slots=slots)
-    return decide(state, a_touchpoint(), program=a_program(**changes), now=START)
+def revoked(revocation: Revocation, *, now: datetime = START) -> State:
+    return a_state().revoked(revocation, now=now)
 
 
 def test_customer_is_asked_when_nothing_is_against_it() -> None:
-    assert decision().reasons == ()
+    (entry,) = entries_of(a_touchpoint(), programs=[a_program()])
+    (outcome,) = entry.outcomes
+    assert (outcome.decision.against, outcome.verdict, entry.verdict) == ({}, SCHEDULED, SCHEDULED)
+    assert outcome.invitation is not None
+    assert outcome.invitation.send_at == START
+    assert outcome.invitation.expires_at == START + 14 * DAY
+
+
+def test_no_program_is_the_reason_when_none_listens() -> None:
+    for programs in ([], [a_program(state=ProgramState.ARCHIVED)], [a_program("other")]):
+        (entry,) = entries_of(a_touchpoint(), programs=programs)
+        (outcome,) = entry.outcomes
+        assert (outcome.program_id, outcome.invitation) == (None, None)
+        assert entry.verdict == Reason.NO_PROGRAM
 
 
 @pytest.mark.parametrize(
-    ("slot", "reasons"),
+    ("program", "against"),
     [
-        (a_slot(30 * DAY - SECOND), (Reason.COOLDOWN_ANY,)),
-        (a_slot(30 * DAY), ()),
-        (a_slot(-30 * DAY + SECOND), (Reason.COOLDOWN_ANY,)),
-        (a_slot(-30 * DAY), ()),
-        (a_slot(60 * DAY - SECOND, type=ProgramType.TRANSACTIONAL), (Reason.COOLDOWN_TYPE,)),
-        (a_slot(60 * DAY, type=ProgramType.TRANSACTIONAL), ()),
-        (a_slot(90 * DAY - SECOND, program_id="purchase"), (Reason.COOLDOWN_PROGRAM,)),
-        (a_slot(90 * DAY, program_id="purchase"), ()),
-        (
-            a_slot(DAY, program_id="purchase", type=ProgramType.TRANSACTIONAL),
-            (Reason.COOLDOWN_ANY, Reason.COOLDOWN_TYPE, Reason.COOLDOWN_PROGRAM),
-        ),
+        ({"state": ProgramState.PAUSED}, {Reason.PAUSED: ""}),
+        ({"state": ProgramState.SHADOW}, {Reason.SHADOW: ""}),
+        ({"when": "event.amount > 5.0"}, {Reason.NOT_ELIGIBLE: ""}),
+        ({"after_uses": 3}, {Reason.NOT_ENOUGH_USES: "1 of 3"}),
+        ({"sample": {"share": "0.1%", "rotate": "never"}}, {Reason.NOT_SAMPLED: ""}),
+        ({"channels": ["sms"]}, {Reason.NO_PHONE: ""}),
     ],
 )
-def test_cooldown_ends_when_its_last_second_has_passed(
-    slot: Slot, reasons: tuple[Reason, ...]
+def test_one_rule_is_the_only_reason_when_it_alone_is_broken(
+    program: dict[str, Any], against: Against
 ) -> None:
-    assert decision(ADA, slot).reasons == reasons
+    touchpoint = a_touchpoint(facts={"amount": 5.0})
+    assert decision_of(a_program(**program), touchpoint).against == against
 
 
-def test_nothing_cools_down_when_the_cooldowns_are_zero() -> None:
-    zero = timedelta(0)
-    slot = a_slot(zero, program_id="purchase", type=ProgramType.TRANSACTIONAL)
-    decided = decision(ADA, slot, cooldown_any=zero, cooldown_type=zero, cooldown_program=zero)
-    assert decided.reasons == ()
+def test_customer_is_not_eligible_when_the_expression_gives_no_answer() -> None:
+    decided = decision_of(a_program(when="event.amount > 5.0"), a_touchpoint())
+    assert list(decided.against) == [Reason.EXPRESSION_FAILED]
+    assert decided.against[Reason.EXPRESSION_FAILED]
 
 
 @pytest.mark.parametrize(
-    ("customer", "reasons"),
+    ("fields", "against"),
     [
-        (Customer(customer_id="c1"), (Reason.NO_EMAIL,)),
-        (Customer(customer_id="c1", email=""), (Reason.NO_EMAIL,)),
-        (Customer(customer_id="c1", email="ada"), (Reason.INVALID_EMAIL,)),
-        (Customer(customer_id="c1", email="ada@example"), (Reason.INVALID_EMAIL,)),
-        (Customer(customer_id="c1", email="a da@example.com"), (Reason.INVALID_EMAIL,)),
-        (Customer(customer_id="c1", email="ada@a..com"), (Reason.INVALID_EMAIL,)),
-        (ADA.churned(START), (Reason.CHURNED,)),
-        (ADA.unsubscribed(START), (Reason.UNSUBSCRIBED,)),
-        (ADA.erased(START), (Reason.ERASED, Reason.NO_EMAIL)),
-        (ADA.churned(START).unsubscribed(START), (Reason.CHURNED, Reason.UNSUBSCRIBED)),
+        ({"email": None}, {Reason.NO_EMAIL: ""}),
+        ({"email": ""}, {Reason.NO_EMAIL: ""}),
+        ({"email": "ada"}, {Reason.INVALID_EMAIL: ""}),
+        ({"email": "ada@example"}, {Reason.INVALID_EMAIL: ""}),
+        ({"email": "a da@example.com"}, {Reason.INVALID_EMAIL: ""}),
+        ({"email": "ada@a..com"}, {Reason.INVALID_EMAIL: ""}),
+        ({"churned_at": START}, {Reason.CHURNED: ""}),
+        ({"churned_at": START, "returned_at": START - SECOND}, {Reason.CHURNED: ""}),
+        ({"churned_at": START, "returned_at": START}, {}),
+        ({"unsubscribed_at": START}, {Reason.UNSUBSCRIBED: ""}),
+        ({"erased_at": START}, {Reason.ERASED: ""}),
     ],
 )
 def test_customer_is_left_alone_when_they_may_not_or_cannot_be_asked(
-    customer: Customer, reasons: tuple[Reason, ...]
+    fields: dict[str, Any], against: Against
 ) -> None:
-    assert decision(customer).reasons == reasons
-
-
-def test_every_reason_is_listed_in_order_when_several_are_against_it() -> None:
-    touchpoint = a_touchpoint(closed_by="spam", occurred_at=START - 30 * DAY)
-    state = State(customer=ADA.churned(START), slots=(a_slot(DAY),))
-    program = a_program(state=ProgramState.PAUSED)
-    assert decide(state, touchpoint, program=program, now=START).reasons == (
-        Reason.PAUSED,
-        Reason.TICKET_CLOSED_BY_AUTOMATION,
-        Reason.CHURNED,
-        Reason.STALE,
-        Reason.COOLDOWN_ANY,
-    )
+    assert decision_of(state=a_state(customer=a_customer(**fields))).against == against
 
 
 @pytest.mark.parametrize(
-    ("occurred_at", "reasons"),
+    ("phone", "against"),
     [
-        (START - 14 * DAY + SECOND, ()),
-        (START - 14 * DAY, (Reason.STALE,)),
-        (START + CLOCK_SKEW, ()),
-        (START + CLOCK_SKEW + SECOND, (Reason.IN_FUTURE,)),
-        (datetime.max.replace(tzinfo=UTC), (Reason.IN_FUTURE,)),
-        (datetime.min.replace(tzinfo=UTC), (Reason.STALE,)),
+        (None, {Reason.NO_PHONE: ""}),
+        ("", {Reason.NO_PHONE: ""}),
+        ("0170 1234567", {Reason.INVALID_PHONE: ""}),
+        ("+0170123456", {Reason.INVALID_PHONE: ""}),
+        ("+49170", {Reason.INVALID_PHONE: ""}),
+        ("+4917012345678901", {Reason.INVALID_PHONE: ""}),
+        ("+491701234567", {}),
     ],
 )
-def test_touchpoint_is_refused_when_it_is_too_old_or_not_yet(
-    occurred_at: datetime, reasons: tuple[Reason, ...]
+def test_text_message_needs_a_number_when_it_is_the_channel(
+    phone: str | None, against: Against
 ) -> None:
-    touchpoint = a_touchpoint(occurred_at=occurred_at)
-    state = State(customer=ADA)
-    assert decide(state, touchpoint, program=a_program(), now=START).reasons == reasons
-
-
-def test_invitation_goes_out_now_when_its_time_has_passed_already() -> None:
-    touchpoint = a_touchpoint(occurred_at=START - DAY)
-    decided = decide(State(customer=ADA), touchpoint, program=a_program(), now=START)
-    assert decided.send_at == START
-    assert decided.expires_at == START + 13 * DAY
-
-
-def test_send_times_are_even_when_a_thousand_touchpoints_come_at_once() -> None:
-    program = a_program(delay_min=7 * DAY, delay_max=14 * DAY)
-    days = [
-        (program.planned_at(touchpoint_id("/shop", str(number)), START) - START).days
-        for number in range(7_000)
-    ]
-    assert set(days) == set(range(7, 14))
-    assert all(abs(days.count(day) - 1_000) < 100 for day in range(7, 14))
-
-
-def test_send_time_is_exact_when_the_window_has_no_width() -> None:
-    program = a_program(delay_min=DAY, delay_max=DAY)
-    assert program.planned_at("t1", START) == START + DAY
-
-
-def test_sent_invitation_is_never_cancelled_when_something_tries() -> None:
-    ledger = decide_all(
-        {"c1": State(customer=ADA)},
-        [a_touchpoint()],
-        programs=listening([a_program()]),
-        now=START,
-        new_id=CountedIds().new,
-    )
-    invitation = ledger.entries[0].invitation
-    assert invitation is not None
-    with pytest.raises(IllegalMove):
-        invitation.moved(InvitationState.REQUESTED).moved(InvitationState.CANCELLED, "churned")
+    state = a_state(customer=a_customer(phone=phone))
+    assert decision_of(a_program(channels=["sms"]), state=state).against == against
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "email"),
-    [(START, START + DAY, "new"), (START + DAY, START, "old"), (START, START, "new")],
+    ("channels", "against"),
+    [
+        (["email", "sms"], [Reason.NO_EMAIL, Reason.INVALID_PHONE]),
+        (["sms", "email"], [Reason.NO_EMAIL, Reason.INVALID_PHONE]),
+        (["sms", "in_app"], []),
+        (["webhook"], []),
+    ],
 )
-def test_profile_is_the_newest_by_event_time_when_events_are_out_of_order(
-    first: datetime, second: datetime, email: str
+def test_channels_are_tried_in_turn_when_one_does_not_reach(
+    channels: list[str], against: list[Reason]
 ) -> None:
-    customer = Customer(customer_id="c1").informed(Profile(email="old"), first)
-    customer = customer.informed(Profile(email="new", name="Ada"), second)
-    assert (customer.email, customer.name) == (email, "Ada")
+    state = a_state(customer=a_customer(email=None, phone="12"))
+    assert list(decision_of(a_program(channels=channels), state=state).against) == against
 
 
-PROGRAMS = [
-    a_program("purchase", delay_max=7 * DAY),
-    a_program("purchase-b", touchpoint="purchase", cooldown_program=10 * DAY),
-    a_program("onboarding-complete", type=ProgramType.RELATIONAL, delay_min=90 * DAY),
-    a_program("feature-used", state=ProgramState.PAUSED),
-]
-NAMES = ("purchase", "onboarding-complete", "feature-used", "unheard-of")
-STREAM = st.lists(
-    st.tuples(
-        st.integers(0, 25),
-        st.sampled_from(("c1", "c2")),
-        st.sampled_from(NAMES),
-        st.integers(-400, 400),
-    ),
-    max_size=40,
+@pytest.mark.parametrize(
+    ("closed_by", "against"),
+    [
+        *((who, {Reason.TICKET_CLOSED_BY_AUTOMATION: who}) for who in ("automation", "spam")),
+        ("merge", {Reason.TICKET_CLOSED_BY_AUTOMATION: "merge"}),
+        ("agent", {}),
+        (None, {}),
+    ],
 )
+def test_ticket_is_skipped_when_nobody_closed_it(closed_by: str | None, against: Against) -> None:
+    assert decision_of(touchpoint=a_touchpoint(closed_by=closed_by)).against == against
 
 
-@given(stream=STREAM, batch_size=st.integers(1, 12))
-def test_no_cooldown_is_broken_when_touchpoints_come_in_any_order_and_again(
-    stream: Sequence[tuple[int, str, str, int]], batch_size: int
+@pytest.mark.parametrize(
+    ("revoked_at", "subject", "is_revoked"),
+    [
+        (START - SECOND, ORDER, False),
+        (START, ORDER, True),
+        (START + SECOND, ORDER, True),
+        (START + SECOND, "order:2", False),
+        (START + SECOND, None, False),
+        (START.astimezone(timezone(timedelta(hours=9))), ORDER, True),
+        (datetime.max.replace(tzinfo=UTC), ORDER, True),
+        (datetime.min.replace(tzinfo=timezone(timedelta(hours=14))), ORDER, False),
+    ],
+)
+def test_what_was_undone_is_not_asked_about_when_that_was_later_or_at_once(
+    revoked_at: datetime, subject: str | None, is_revoked: bool
 ) -> None:
-    touchpoints: dict[str, Touchpoint] = {}
-    for number, customer_id, name, day in stream:
-        known = a_touchpoint(
-            str(number), customer_id=customer_id, name=name, occurred_at=START + day * DAY
-        )
-        touchpoints.setdefault(known.touchpoint_id, known)
-    entries = decided_in_batches(list(touchpoints.values()), batch_size)
-    decided = [(e.touchpoint.touchpoint_id, e.program_id) for e in entries]
-    assert len(decided) == len(set(decided))
-    assert {key for key, _ in decided} == set(touchpoints)
-    assert sum(entry.is_decisive for entry in entries) == len(touchpoints)
-    for one, other in combinations([e.invitation for e in entries if e.invitation], 2):
-        if one.customer_id == other.customer_id:
-            gap = abs(one.send_at - other.send_at)
-            assert gap >= 30 * DAY
-            assert gap >= 60 * DAY or one.type != other.type
-            assert gap >= 10 * DAY or one.program_id != other.program_id
+    state = revoked(a_revocation(revoked_at))
+    decided = decision_of(touchpoint=a_touchpoint(subject=subject), state=state)
+    assert list(decided.against) == ([Reason.REFUNDED] if is_revoked else [])
 
 
-def decided_in_batches(touchpoints: Sequence[Touchpoint], batch_size: int) -> list[Entry]:
-    """Decide batch by batch, a day apart, each upon the slots that the ones before it took."""
-    entries: list[Entry] = []
-    for start in range(0, len(touchpoints), batch_size):
-        ledger = decide_all(
-            states_after(entries),
-            touchpoints[start : start + batch_size],
-            programs=listening(PROGRAMS),
-            now=START + start * DAY,
-            new_id=CountedIds().new,
-        )
-        entries.extend(ledger.entries)
-    return entries
-
-
-def states_after(entries: Sequence[Entry]) -> Mapping[str, State]:
-    states = {
-        key: State(customer=Customer(customer_id=key, email=f"{key}@example.com"))
-        for key in ("c1", "c2")
+@pytest.mark.parametrize("order", [(0, 1), (1, 0), (0, 0, 1, 1, 0)])
+def test_latest_undoing_counts_when_there_are_several(order: tuple[int, ...]) -> None:
+    given = [a_revocation(START - DAY, reason="reopened"), a_revocation(START, reason="refunded")]
+    state = a_state()
+    for index in order:
+        state = state.revoked(given[index], now=START)
+    touchpoint = a_touchpoint(subject=ORDER)
+    assert decision_of(touchpoint=touchpoint, state=state).against == {
+        Reason.REFUNDED: "2026-03-02T09:00Z"
     }
-    for entry in entries:
-        key = entry.touchpoint.customer_id
-        states[key] = states[key].after(entry.decision)
-    return states
+
+
+def test_ticket_is_asked_about_when_it_is_closed_again_after_a_reopening_from_the_future() -> None:
+    state = revoked(a_revocation(datetime(9999, 1, 1, tzinfo=UTC), reason="reopened"))
+    later = START + DAY
+    touchpoint = a_touchpoint(subject=ORDER, occurred_at=later)
+    assert decision_of(touchpoint=touchpoint, state=state, now=later).against == {}
+
+
+def test_nth_use_is_asked_about_when_only_matching_uses_count() -> None:
+    program = a_program(after_uses=3, when="event.amount > 1.0")
+    amounts = [2.0, 0.5, 2.0, None, 2.0, 0.5, 2.0]
+    uses = [
+        a_touchpoint(str(number), facts={} if amount is None else {"amount": amount})
+        for number, amount in enumerate(amounts)
+    ]
+    verdicts = [entry.verdict for entry in entries_of(*uses, programs=[program])]
+    assert verdicts == [
+        Reason.NOT_ENOUGH_USES,
+        Reason.NOT_ELIGIBLE,
+        Reason.NOT_ENOUGH_USES,
+        Reason.EXPRESSION_FAILED,
+        SCHEDULED,
+        Reason.NOT_ELIGIBLE,
+        Reason.COOLDOWN_ANY,
+    ]
+
+
+def test_uses_are_counted_apart_when_two_programs_count_the_same_touchpoint() -> None:
+    programs = [a_program(key, touchpoint="purchase", after_uses=2) for key in ("a", "b")]
+    state = a_state(customer=a_customer(uses={"a": 1}))
+    (entry,) = entries_of(a_touchpoint(), programs=programs, state=state)
+    assert [outcome.verdict for outcome in entry.outcomes] == [SCHEDULED, Reason.NOT_ENOUGH_USES]
+    assert entry.customer.uses == {"a": 2, "b": 1}
+
+
+def everything_against(state: ProgramState) -> Against:
+    """What is said when each rule that can be broken beside the others is broken."""
+    customer = a_customer(email="x", phone=None, churned_at=START, unsubscribed_at=START)
+    slot = a_slot(29 * DAY, program_id="purchase", type=TRANSACTIONAL)
+    program = a_program(
+        state=state,
+        channels=["sms", "email"],
+        when="event.amount > 5.0",
+        after_uses=2,
+        sample={"share": "0.1%"},
+    )
+    touchpoint = a_touchpoint(
+        occurred_at=START - 30 * DAY, closed_by="spam", subject=ORDER, facts={"amount": 1}
+    )
+    given = revoked(a_revocation(START))
+    given = State(customer=customer, slots=(slot,), revocations=given.revocations)
+    return decision_of(program, touchpoint, state=given).against
+
+
+@pytest.mark.parametrize("state", [ProgramState.PAUSED, ProgramState.SHADOW])
+def test_every_reason_is_listed_in_the_order_of_the_rules_when_several_hold(
+    state: ProgramState,
+) -> None:
+    against = everything_against(state)
+    assert against == {
+        Reason(state): "",
+        Reason.TICKET_CLOSED_BY_AUTOMATION: "spam",
+        Reason.REFUNDED: "2026-03-02T09:00Z",
+        Reason.CHURNED: "",
+        Reason.UNSUBSCRIBED: "",
+        Reason.NOT_ELIGIBLE: "",
+        Reason.NOT_ENOUGH_USES: "0 of 2",
+        Reason.NOT_SAMPLED: "",
+        Reason.INVALID_EMAIL: "",
+        Reason.NO_PHONE: "",
+        Reason.STALE: "",
+        Reason.COOLDOWN_ANY: "purchase 2026-02-01T09:00Z",
+        Reason.COOLDOWN_TYPE: "purchase 2026-02-01T09:00Z",
+        Reason.COOLDOWN_PROGRAM: "purchase 2026-02-01T09:00Z",
+    }
+    assert list(against) == [rule for rule in RULES if rule in against]
+
+
+def test_slot_is_held_when_a_customer_is_asked_and_only_then() -> None:
+    asked, not_asked = decision_of(), decision_of(a_program(state=ProgramState.PAUSED))
+    assert asked.slot == Slot(program_id="purchase", type=TRANSACTIONAL, send_at=START)
+    assert not_asked.slot is None
+
+
+@pytest.mark.parametrize(
+    ("amount", "profile", "segment"),
+    [(10.0, "smb", "big"), (1.0, "smb", "smb"), (None, "smb", "smb"), (1.0, None, None)],
+)
+def test_segment_is_the_first_that_fits_when_some_are_defined(
+    amount: float | None, profile: str | None, segment: str | None
+) -> None:
+    governance = a_governance(
+        segments=[
+            {"name": "big", "when": "event.amount >= 10.0"},
+            {"name": "huge", "when": "event.amount >= 10.0"},
+        ]
+    )
+    touchpoint = a_touchpoint(facts={} if amount is None else {"amount": amount})
+    state = a_state(customer=a_customer(segment=profile))
+    decided = decision_of(touchpoint=touchpoint, state=state, governance=governance)
+    assert decided.segment == segment
+
+
+def test_variants_are_shared_out_by_weight_when_many_are_asked() -> None:
+    program = a_program(variants={"short": 1, "long": 3})
+    first = [program.variant_of(f"c{number}") for number in range(4000)]
+    assert first == [program.variant_of(f"c{number}") for number in range(4000)]
+    assert abs(first.count("short") - 1000) < 100
+    assert set(first) == {"short", "long"}
+    other = a_program("other", variants={"short": 1, "long": 3})
+    assert [other.variant_of(f"c{number}") for number in range(4000)] != first
+
+
+def test_invitation_names_its_version_and_channels_when_it_is_made() -> None:
+    program = a_program(version=7, channels=["email", "sms"], locale="en")
+    (entry,) = entries_of(a_touchpoint(subject=ORDER), programs=[program])
+    invitation = entry.outcomes[0].invitation
+    assert invitation is not None
+    assert (invitation.program_version, invitation.locale, invitation.subject) == (7, "en", ORDER)
+    assert invitation.channels == (Channel.EMAIL, Channel.SMS)
+
+
+def test_touchpoint_is_in_the_future_when_it_is_more_than_a_wrong_clock() -> None:
+    for ahead, against in ((CLOCK_SKEW, []), (CLOCK_SKEW + SECOND, [Reason.IN_FUTURE])):
+        decided = decision_of(touchpoint=a_touchpoint(occurred_at=START + ahead))
+        assert list(decided.against) == against

@@ -19,7 +19,10 @@ from heardback.testing.builders import TRACEPARENT, a_purchase, an_event
 from heardback.testing.clock import START
 from heardback.testing.waiting import until
 from trigger_service.app import install_programs
+from trigger_service.compiling import InvalidDocument
+from trigger_service.domain.program import ProgramState
 from trigger_service.handlers import on_touchpoints
+from trigger_service.rules import set_state
 from trigger_service.settings import READY_MADE_PROGRAMS
 from trigger_service.tables import CUSTOMER, TOUCHPOINT
 
@@ -143,7 +146,7 @@ async def test_decision_says_no_program_when_none_listens(trigger: Any) -> None:
             registry.TOUCHPOINT_RECORDED,
             customer_id="c1",
             occurred_at=START,
-            touchpoint="feature-used",
+            touchpoint="page-viewed",
         )
     )
     (suppressed,) = await trigger.published()
@@ -258,3 +261,14 @@ async def test_program_is_archived_when_its_file_is_gone(trigger: Any, tmp_path:
     await install_programs(trigger.database, folder=READY_MADE_PROGRAMS)
     await trigger.deliver(a_purchase(2))
     assert len(await trigger.published(registry.SURVEY_SCHEDULED)) == 1
+
+
+async def test_archived_program_is_refused_when_it_is_not_valid_any_more(
+    trigger: Any, tmp_path: Path
+) -> None:
+    await install_programs(trigger.database, folder=tmp_path)  # declares no field event.feature
+    async with trigger.database.transaction() as tx:
+        with pytest.raises(InvalidDocument) as refused:
+            await set_state(tx, "feature-used", ProgramState.ACTIVE)
+    (fault,) = refused.value.faults
+    assert fault.path == ("when",)

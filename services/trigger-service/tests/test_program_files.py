@@ -4,6 +4,8 @@ from pathlib import Path
 import pytest
 
 from heardback.vocabulary import ProgramType
+from trigger_service.compiling import compile_program
+from trigger_service.domain.program import Cooldowns, Program, ProgramState
 from trigger_service.program_files import InvalidPrograms, read_folder
 from trigger_service.settings import READY_MADE_PROGRAMS
 
@@ -28,20 +30,28 @@ def faults(folder: Path, **files: str) -> list[str]:
     return found
 
 
+def compiled(folder: Path) -> dict[str, Program]:
+    found = read_folder(folder)
+    return {
+        key: compile_program(file.document, found.governance, state=file.state)
+        for key, file in found.programs.items()
+    }
+
+
 def test_ready_made_programs_are_valid_when_they_ship() -> None:
-    programs = {program.program_id: program for program in read_folder(READY_MADE_PROGRAMS)}
-    assert set(programs) == {"purchase", "ticket-closed", "onboarding-complete"}
-    assert programs["ticket-closed"].delay_max == timedelta(hours=24)
-    assert programs["onboarding-complete"].type is ProgramType.RELATIONAL
-    assert programs["onboarding-complete"].cooldown_type == timedelta(days=90)
+    found = compiled(READY_MADE_PROGRAMS)
+    assert {"purchase", "ticket-closed", "onboarding-complete"} <= set(found)
+    assert found["ticket-closed"].delay.longest == timedelta(hours=24)
+    assert found["onboarding-complete"].type is ProgramType.RELATIONAL
+    assert found["onboarding-complete"].cooldowns.type == timedelta(days=90)
 
 
 def test_cooldowns_are_the_defaults_when_the_folder_says_nothing(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(VALID)
-    (program,) = read_folder(tmp_path)
-    assert program.cooldown_any == timedelta(days=30)
-    assert program.cooldown_type == timedelta(days=60)
-    assert program.cooldown_program == timedelta(days=90)
+    (program,) = compiled(tmp_path).values()
+    thirty, sixty, ninety = (timedelta(days=days) for days in (30, 60, 90))
+    assert program.cooldowns == Cooldowns(any=thirty, type=sixty, program=ninety)
+    assert program.state is ProgramState.ACTIVE
 
 
 def test_cooldowns_are_the_folders_when_its_governance_or_the_program_sets_them(
@@ -49,34 +59,43 @@ def test_cooldowns_are_the_folders_when_its_governance_or_the_program_sets_them(
 ) -> None:
     (tmp_path / "a.yaml").write_text(VALID + "cooldown: 0s\n")
     (tmp_path / "governance.yaml").write_text("cooldowns:\n  any: 7d\n  transactional: 14d\n")
-    (program,) = read_folder(tmp_path)
-    assert program.cooldown_any == timedelta(days=7)
-    assert program.cooldown_type == timedelta(days=14)
-    assert program.cooldown_program == timedelta(0)
+    (program,) = compiled(tmp_path).values()
+    week, none = timedelta(days=7), timedelta(0)
+    assert program.cooldowns == Cooldowns(any=week, type=2 * week, program=none)
 
 
 @pytest.mark.parametrize(
     ("line", "changed", "fault"),
     [
-        ("delay: 7d..14d", "delay: 14d..7d", "a.yaml:7: delay: '14d..7d' ends before it begins"),
-        ("delay: 7d..14d", "delay: 7", "a.yaml:7: delay: 7 is not a duration; write one such as"),
-        ("expires_after: 14d", "expires_after: 0s", "a.yaml:8: expires_after: Input should be"),
-        ("survey: purchase-nps", "survey: ../x", "a.yaml:6: survey: write a-z, 0-9 and dashes"),
-        ("version: 1", "version: 0", "a.yaml:3: version: Input should be greater than"),
-        ("version: 1", "colour: red\nversion: 1", "a.yaml:3: colour: there is no such field"),
-        ("version: 1\n", "", "a.yaml:1: version: is missing"),
-        ("version: 1", "version: 1\nversion: 2", "a.yaml:4: 'version' stands here a second time"),
-        ("version: 1", "state: archived\nversion: 1", "a.yaml:3: state: Input should be"),
-        ("type: transactional", "type: both", "a.yaml:5: type: Input should be 'transactional'"),
-        ("version: 1", "version: [1", "a.yaml:4: "),
-        ("version: 1", "version: \x07", "a.yaml:1: not YAML in UTF-8"),
+        ("delay: 7d..14d", "delay: 14d..7d", "6: delay: '14d..7d' ends before it begins"),
+        ("delay: 7d..14d", "delay: 7", "6: delay: 7 is not a duration; write one such as"),
+        ("expires_after: 14d", "expires_after: 0s", "7: expires_after: 0 is never; write"),
+        ("survey: purchase-nps", "survey: ../x", "5: survey: write a-z, 0-9 and dashes"),
+        ("type:", "colour: red\ntype:", "4: colour: there is no such field"),
+        ("type: transactional\n", "", "1: type: is missing"),
+        ("delay:", "type: relational\ndelay:", "6: 'type' stands here a second time"),
+        ("type:", "? [a]\n: b\ntype:", "4: the name of a field is a word, and no list"),
+        ("type:", "state: archived\ntype:", "4: state: Input should be"),
+        ("type:", "version: 1\ntype:", "4: version: there is no such field"),
+        ("type: transactional", "type: both", "4: type: Input should be 'transactional'"),
+        ("touchpoint: purchase\n", "", "1: touchpoint: write either what has to happen"),
+        ("touchpoint:", "cadence: yearly\ntouchpoint:", "4: touchpoint: write either what has to"),
+        ("type:", "locale: xx\ntype:", "4: locale: there are no texts in 'xx'; there are in en"),
+        ("type:", "sample: {share: 0%}\ntype:", "4: sample.share: 0% is nobody; pause"),
+        ("type:", "sample: {share: 100.5%}\ntype:", "4: sample.share: write a part of 100%"),
+        ("type:", "channels: [email, email]\ntype:", "4: channels: name each channel once"),
+        ("type:", "when: customer.plam\ntype:", "4: when: "),
+        ("type:", "send_hours: {from: '09:00'}\ntype:", "4: send_hours: write both from and to"),
+        ("delay: 7d..14d", "delay: 2026-02-30", "1: not YAML in UTF-8"),
+        ("survey: purchase-nps", "survey: [1", "6: "),
+        ("survey: purchase-nps", "survey: \x07", "1: not YAML in UTF-8"),
     ],
 )
 def test_file_is_refused_with_its_line_when_it_is_wrong(
     tmp_path: Path, line: str, changed: str, fault: str
 ) -> None:
     (found,) = faults(tmp_path, a=VALID.replace(line, changed))
-    assert found.startswith(fault)
+    assert found.startswith(f"a.yaml:{fault}")
 
 
 @pytest.mark.parametrize("text", ["", "- purchase\n", "purchase\n"])

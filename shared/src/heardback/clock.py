@@ -38,3 +38,8 @@ async def wait_any(*events: asyncio.Event, clock: Clock, seconds: float) -> None
     finally:
         for wait in waits:
             wait.cancel()
+
+
+async def breathe() -> None:
+    """Let whatever else is ready on the event loop go first."""
+    await asyncio.sleep(0)  # noqa: TID251  # no time passes

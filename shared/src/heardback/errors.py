@@ -45,6 +45,14 @@ class Invalid(Permanent):
     """The input does not say what is needed."""
 
 
+class TooLarge(Invalid):
+    """The input is larger than what is taken."""
+
+
+class UnsupportedMedia(Invalid):
+    """The input is of a kind that is not read here."""
+
+
 class Fenced(Retryable):
     """Another replica owns this partition now; nothing of the batch was kept."""
 

@@ -13,16 +13,54 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from heardback.db import Database, is_transient
-from heardback.errors import Conflict, HeardbackError, Invalid, NotFound, Retryable
+from heardback.errors import (
+    Conflict,
+    HeardbackError,
+    Invalid,
+    NotFound,
+    Retryable,
+    TooLarge,
+    UnsupportedMedia,
+)
 from heardback.health import Health
 
 _STATUS: Final[dict[type[HeardbackError], int]] = {
     NotFound: 404,
     Conflict: 409,
+    TooLarge: 413,
+    UnsupportedMedia: 415,
     Invalid: 422,
     Retryable: 503,
 }
 _RETRY_AFTER_SECONDS: Final = "2"
+_PROBLEM: Final = {
+    "description": "A problem (RFC 9457). `errors` says which fields are wrong, where any are.",
+    "content": {
+        "application/problem+json": {
+            "schema": {
+                "type": "object",
+                "required": ["type", "title", "status"],
+                "properties": {
+                    "type": {"type": "string"},
+                    "title": {"type": "string"},
+                    "status": {"type": "integer"},
+                    "detail": {"type": "string"},
+                    "errors": {
+                        "type": "array",
+                        "items": {
+                            "type": "object",
+                            "required": ["field", "message"],
+                            "properties": {
+                                "field": {"type": "string"},
+                                "message": {"type": "string"},
+                            },
+                        },
+                    },
+                },
+            }
+        }
+    },
+}
 
 
 def build_app(
@@ -30,7 +68,9 @@ def build_app(
 ) -> FastAPI:
     """Return the HTTP app of a service."""
     # The page of the API comes with its own assets: it works where there is no internet.
-    app = FastAPIOffline(title=f"Heardback {name}", version="1", redoc_url=None)
+    app = FastAPIOffline(
+        title=f"Heardback {name}", version="1", redoc_url=None, responses={"default": _PROBLEM}
+    )
     app.state.database = database
     app.state.health = health
     app.include_router(_operations)

@@ -7,7 +7,7 @@ from closeloop_service.board import Board
 from closeloop_service.live import BoardFeed
 from closeloop_service.settings import Settings
 from heardback.clock import SystemClock
-from heardback.console.pages import Console, NavigationLink
+from heardback.console.pages import Console, navigation
 from heardback.console.sse import Hub
 from heardback.contracts import registry, topics
 from heardback.ids import TimeOrderedIds
@@ -16,12 +16,13 @@ from heardback.service import Service
 
 def service(settings: Settings) -> Service:
     """Describe the service."""
-    navigation = (
-        NavigationLink(label="Board", url=settings.board_url),
-        NavigationLink(label="Dashboard", url=settings.dashboard_url),
+    links = navigation(
+        board=settings.board_url,
+        dashboard=settings.dashboard_url,
+        programs=settings.programs_url,
     )
     console = Console(
-        package="closeloop_service", active="Board", navigation=navigation, clock=SystemClock()
+        package="closeloop_service", active="Board", navigation=links, clock=SystemClock()
     )
     hub = Hub(ids=TimeOrderedIds())
     board = Board(console=console, hub=hub)

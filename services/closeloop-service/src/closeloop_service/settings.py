@@ -23,6 +23,7 @@ class Settings(ServiceSettings):
     )
     board_url: str = Field(default="/", description="This page, for the navigation.")
     dashboard_url: str = Field(default="", description="The dashboard, for the navigation.")
+    programs_url: str = Field(default="", description="The programs, for the navigation.")
 
     @property
     def sla_policy(self) -> SlaPolicy:

@@ -1,7 +1,7 @@
 """What insights is made of."""
 
 from heardback.clock import SystemClock
-from heardback.console.pages import Console, NavigationLink
+from heardback.console.pages import Console, navigation
 from heardback.console.sse import Hub
 from heardback.ids import TimeOrderedIds
 from heardback.service import Run, Runtime, Service
@@ -29,13 +29,14 @@ def service(settings: Settings) -> Service:
 
 
 def _console(settings: Settings) -> Console:
-    links = [
-        NavigationLink(label="Board", url=settings.board_url),
-        NavigationLink(label="Dashboard", url=settings.dashboard_url),
-    ]
+    links = navigation(
+        board=settings.board_url,
+        dashboard=settings.dashboard_url,
+        programs=settings.programs_url,
+    )
     return Console(
         package="insights_service",
         active="Dashboard",
         clock=SystemClock(),
-        navigation=[link for link in links if link.url],
+        navigation=links,
     )

@@ -10,3 +10,4 @@ class Settings(ServiceSettings):
 
     board_url: str = Field(default="", description="The owners' board, for the navigation.")
     dashboard_url: str = Field(default="/", description="This page, for the navigation.")
+    programs_url: str = Field(default="", description="The programs, for the navigation.")

@@ -6,8 +6,16 @@ from pathlib import Path
 from heardback.contracts import registry, topics
 from heardback.db import Database
 from heardback.service import Service
-from trigger_service import cadences, handlers, rules
-from trigger_service.api import router
+from trigger_service import (
+    api,
+    cadences,
+    console_pages,
+    dry_run_api,
+    governance_api,
+    handlers,
+    programs_api,
+    rules,
+)
 from trigger_service.program_files import read_folder
 from trigger_service.settings import Settings
 
@@ -34,7 +42,13 @@ def service(settings: Settings) -> Service:
             registry.SURVEY_REQUESTED,
         ],
         timers={handlers.SEND: handlers.on_send_due, rules.CADENCE: cadences.on_cadence_due},
-        routers=[router],
+        routers=[
+            api.router,
+            dry_run_api.router,
+            programs_api.router,
+            governance_api.router,
+            *console_pages.routers(settings),
+        ],
         on_start=partial(install_programs, folder=settings.programs_folder),
     )
 

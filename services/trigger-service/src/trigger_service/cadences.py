@@ -21,15 +21,14 @@ from trigger_service.handlers import decide_and_keep
 
 PAGE: Final = 500
 _STEP: Final = timedelta(minutes=15)
-_NOT_RUNNING: Final = frozenset({ProgramState.PAUSED, ProgramState.ARCHIVED})
 
 _REACHED: Final = text("""
-    SELECT period, start, width, steps FROM cadence WHERE program_id = :program_id
+    SELECT period, start, width, begins, steps FROM cadence WHERE program_id = :program_id
     ORDER BY period DESC LIMIT 1 FOR UPDATE
 """)
 _REACH: Final = text("""
-    INSERT INTO cadence (program_id, period, start, width, steps)
-    VALUES (:program_id, :period, :start, :width, :steps)
+    INSERT INTO cadence (program_id, period, start, width, begins, steps)
+    VALUES (:program_id, :period, :start, :width, :begins, :steps)
     ON CONFLICT (program_id, period) DO UPDATE
     SET start = excluded.start, width = excluded.width, steps = excluded.steps
 """)
@@ -57,8 +56,8 @@ async def on_cadence_due(tx: Transaction, timers: Sequence[Timer]) -> None:
     """Take each program that is due some way further through the customers."""
     catalogue = await rules.load_catalogue(tx.connection)
     for timer in timers:
-        program = catalogue.programs[timer.key]
-        if program.cadence is None or program.state in _NOT_RUNNING:
+        program = catalogue.programs.get(timer.key)
+        if program is None or program.cadence is None or program.state is ProgramState.PAUSED:
             continue  # activating it sets the timer again
         due_at = await _advance(tx, program, catalogue)
         tx.set_timer(replace(timer, due_at=due_at, attempts=0))
@@ -89,8 +88,8 @@ async def _reached(
     current = Run.current(program, now, zone)
     row = (await connection.execute(_REACHED, {"program_id": program.program_id})).first()
     if row is None:
-        return Reached(run=current, steps=0)
-    run = Run.of(program, row.period, zone)
+        return Reached(run=current.begun(now), steps=0)
+    run = Run.of(program, row.period, zone, begins=row.begins)
     # Another share of the customers is another arc: it begins anew, and those known are skipped.
     same = (row.start, row.width) == (run.arc.start, run.arc.width)
     last = Reached(run=run, steps=row.steps if same else 0)
@@ -123,6 +122,7 @@ async def _reach(connection: AsyncConnection, reached: Reached) -> None:
         "period": run.period,
         "start": run.arc.start,
         "width": run.arc.width,
+        "begins": run.begins,
         "steps": reached.steps,
     }
     await connection.execute(_REACH, bound)

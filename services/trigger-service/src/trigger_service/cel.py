@@ -73,11 +73,12 @@ _EXAMPLES: Final = {"timestamp": '"2026-01-31T00:00:00Z"', "duration": '"36h"'}
 
 # What the evaluator says: that a field is missing; else its first words, which hold no value.
 _MISSING: Final = re.compile(r'No value with name "([a-z0-9_.]+)"')
-_VALUELESS: Final = re.compile(r"[A-Z_]+: ([A-Za-z][A-Za-z ]{0,148}[A-Za-z])")
+_VALUELESS: Final = re.compile(r"[A-Z_]+: ([A-Za-z]+(?: (?:u?int64|[A-Za-z]+)\b)*)")
+_LONGEST_REASON: Final = 150
 _NO_ANSWER: Final = "the expression gives no answer for what is known"
 
 
-@lru_cache(maxsize=1_000)
+@lru_cache(maxsize=256)
 def compile_expression(source: str, fields: Fields) -> Predicate:
     """Return the predicate that `source` writes in terms of `fields`.
 
@@ -122,7 +123,7 @@ def _why(text: str) -> str:
     if missing := _MISSING.search(text):
         return f"{missing[1]} is not known"
     words = _VALUELESS.match(text)
-    return words[1] if words else _NO_ANSWER
+    return words[1][:_LONGEST_REASON] if words else _NO_ANSWER
 
 
 @lru_cache(maxsize=8)

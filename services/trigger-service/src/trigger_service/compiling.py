@@ -17,6 +17,7 @@ from heardback.errors import Invalid
 from heardback.vocabulary import Channel, ProgramType
 from trigger_service.cel import compile_expression
 from trigger_service.documents import (
+    PATTERN_WORDS,
     WEEKDAYS,
     Document,
     GovernanceDocument,
@@ -42,9 +43,16 @@ _IN_OTHER_WORDS: Final = {
     "missing": "is missing",
     "extra_forbidden": "there is no such field",
     "string_type": "write a text, in quotes",
-}
-_PATTERNS: Final = {
-    r"^[a-z][a-z0-9-]{0,62}$": "write a-z, 0-9 and dashes, beginning with a letter",
+    "string_too_short": "write something here",
+    "string_too_long": "write at most {max_length} characters",
+    "too_short": "name at least {min_length}",
+    "too_long": "name at most {max_length}",
+    "tuple_type": "write a list, in brackets",
+    "dict_type": "write fields below it, each as 'name: value'",
+    "model_type": "write fields below it, each as 'name: value'",
+    "int_type": "write a whole number",
+    "int_parsing": "write a whole number",
+    "int_from_float": "write a whole number",
 }
 _SHORTEST_DAYS: Final = {
     Period.MONTH: 28,
@@ -84,7 +92,7 @@ def parse(model: type[DocumentT], data: object) -> DocumentT:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        raise InvalidDocument([_fault(details) for details in error.errors()]) from None
+        raise InvalidDocument(list(_plain_faults(error.errors()))) from None
 
 
 def compile_governance(document: GovernanceDocument) -> Governance:
@@ -148,7 +156,8 @@ def compile_program(
         sample=document.sample.sample(document.cadence) if document.sample else EVERYBODY,
         delay=parse_window(document.delay),
         expires_after=parse_duration(document.expires_after),
-        hours={channel: _hours(document, governance, channel) for channel in document.channels},
+        # Of every channel: an invitation that waits may be for one that this version has not.
+        hours={channel: _hours(document, governance, channel) for channel in Channel},
         cooldowns=Cooldowns(
             any=parse_duration(cooldowns.any),
             type=parse_duration(by_type),
@@ -241,7 +250,18 @@ def _zone(name: str, faults: list[Fault]) -> ZoneInfo:
         return ZoneInfo("UTC")
 
 
-def _fault(details: ErrorDetails) -> Fault:
-    context = details.get("ctx", {})
-    plain = _IN_OTHER_WORDS.get(details["type"]) or _PATTERNS.get(str(context.get("pattern")))
-    return Fault(path=details["loc"], message=plain or details["msg"].removeprefix("Value error, "))
+def _plain_faults(errors: Sequence[ErrorDetails]) -> Iterator[Fault]:
+    """What is wrong with single fields. A list is not short of what is wrong in it."""
+    parents = {error["loc"][:-1] for error in errors}
+    for error in errors:
+        if error["type"] != "too_short" or error["loc"] not in parents:
+            path = tuple(part for part in error["loc"] if part != "[key]")
+            yield Fault(path=path, message=_plain(error))
+
+
+def _plain(error: ErrorDetails) -> str:
+    context = error.get("ctx", {})
+    if error["type"] in _IN_OTHER_WORDS:
+        return _IN_OTHER_WORDS[error["type"]].format(**context)
+    words = PATTERN_WORDS.get(str(context.get("pattern")))
+    return words or error["msg"].removeprefix("Value error, ")

@@ -97,8 +97,8 @@ def _allowed(invitations: Iterable[Invitation], catalogue: Catalogue) -> Mapping
     if catalogue.governance.daily_budget is not None:
         allowed[EVERYTHING] = catalogue.governance.daily_budget
     for invitation in invitations:
-        quotas = catalogue.programs[invitation.program_id].quotas
-        most = quotas.get(invitation.segment or "")
+        program = catalogue.programs.get(invitation.program_id)
+        most = program.quotas.get(invitation.segment or "") if program else None
         if most is not None:
             allowed[quota_scope(invitation)] = most
     return allowed

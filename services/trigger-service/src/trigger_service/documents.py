@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
@@ -23,23 +23,35 @@ from trigger_service.domain.fields import FieldType
 from trigger_service.domain.hours import Span, parse_span
 from trigger_service.domain.program import Cadence, Throttle
 
-_PERCENT: Final = r"^(100|[0-9]{1,2})(\.[0-9])?\s*%$"
+_PERCENT: Final = r"^(100(\.0)?|[0-9]{1,2}(\.[0-9])?)\s*%$"
 _DURATION: Final = r"^[0-9]{1,9}[smhdw]$"
 _TIME: Final = r"^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$"
+_NAME: Final = r"^[a-z][a-z0-9-]{0,62}$"
+_FIELD_NAME: Final = r"^[a-z][a-z0-9_]{0,62}$"
+_LOCALE: Final = r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$"
 _MOST: Final = 50
 
+PATTERN_WORDS: Final = {
+    _PERCENT: "write a part of 100% with its sign, such as 25%",
+    _TIME: 'write a time of day such as "09:00", in quotes',
+    _NAME: "write a-z, 0-9 and dashes, beginning with a letter",
+    _FIELD_NAME: "write a-z, 0-9 and _, beginning with a letter",
+    _LOCALE: "write a language such as en, de or pt-BR",
+}
+"""What a text that does not fit its pattern should have been."""
 
-def _checked(parse: Callable[[str], object]) -> AfterValidator:
+
+def _checked(parse: Callable[[object], object]) -> BeforeValidator:
     """Keep a text as it was written, once `parse` has understood it."""
 
-    def check(text: str) -> str:
+    def check(text: object) -> object:
         parse(text)
         return text
 
-    return AfterValidator(check)
+    return BeforeValidator(check)
 
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
+Name = Annotated[str, StringConstraints(pattern=_NAME)]
 Title = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
 Duration = Annotated[str, _checked(parse_duration), Field(json_schema_extra={"pattern": _DURATION})]
 Delay = Annotated[
@@ -49,8 +61,8 @@ Delay = Annotated[
 ]
 TimeOfDay = Annotated[str, StringConstraints(pattern=_TIME)]
 Expression = Annotated[str, StringConstraints(min_length=1, max_length=2000)]
-LocaleName = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$")]
-FieldName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+LocaleName = Annotated[str, StringConstraints(pattern=_LOCALE)]
+FieldName = Annotated[str, StringConstraints(pattern=_FIELD_NAME)]
 PerDay = Annotated[int, Field(ge=0, le=1_000_000_000)]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -129,14 +141,18 @@ class ProgramDocument(Document):
 
     id: Name = Field(description="Never changes. Decisions and answers carry it.")
     name: Title = Field(description="What people call it.")
-    description: Annotated[str, StringConstraints(max_length=2000)] | None = None
+    description: Annotated[str, StringConstraints(max_length=2000)] | None = Field(
+        None, description="For those who work with it; no customer sees it."
+    )
     touchpoint: Name | None = Field(
         None, description="What has to happen: purchase, ticket-closed, …, or your own."
     )
     cadence: Cadence | None = Field(
         None, description="Instead of a touchpoint: go through all customers this often."
     )
-    type: ProgramType
+    type: ProgramType = Field(
+        description="About what has happened (transactional), or all in all (relational)."
+    )
     survey: Name = Field(description="The survey that is sent.")
     locale: LocaleName | None = Field(None, description="Instead of the customer's own.")
     variants: (
@@ -156,12 +172,14 @@ class ProgramDocument(Document):
     after_uses: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
         None, description="Ask from the nth such touchpoint of a customer on."
     )
-    sample: SampleDocument | None = None
+    sample: SampleDocument | None = Field(None, description="Ask a part of the customers only.")
     delay: Delay = Field(
         description="When to ask, after the touchpoint or after the period has begun.",
         examples=["7d..14d"],
     )
-    send_hours: SendHours | None = None
+    send_hours: SendHours | None = Field(
+        None, description="When to ask, by the recipient's clock; left out: at any time."
+    )
     expires_after: Duration = Field(description="How late is too late, after the planned time.")
     cooldown: Duration | None = Field(
         None, description="Between two surveys of this program, in place of the governance's."

@@ -2,15 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import Any, Final
 
 from heardback.contracts import registry
 from heardback.contracts.payloads import (
-    CustomerChurned,
-    CustomerErased,
-    CustomerReturned,
-    CustomerUpdated,
     InvitationBounced,
     InvitationDropped,
     RecipientUnsubscribed,
@@ -19,7 +14,6 @@ from heardback.db import Transaction
 from heardback.envelope import Event
 from heardback.timers import Timer
 from trigger_service import counts, messages, metrics, rules, store
-from trigger_service.domain.customer import Customer
 from trigger_service.domain.decision import State
 from trigger_service.domain.due import Due, Moment, day_of, decide_all_due
 from trigger_service.domain.invitation import Invitation, InvitationState
@@ -59,7 +53,9 @@ async def on_customer_events(tx: Transaction, events: Sequence[Event[Any]]) -> N
     customers = await store.lock_customers(tx.connection, {e.customer_id for e in events})
     known = dict(customers)
     for event in events:
-        customers[event.customer_id] = _after(event.data, customers[event.customer_id], now=tx.now)
+        customers[event.customer_id] = messages.customer_after(
+            customers[event.customer_id], event.data, now=tx.now
+        )
     changed = [customer for key, customer in customers.items() if customer != known[key]]
     await store.save_customers(tx.connection, changed)
     erased = [c.customer_id for c in changed if c.erased_at and not known[c.customer_id].erased_at]
@@ -160,7 +156,9 @@ async def _revoke(
     """Keep what was undone, and cancel what waits to be asked about it; return the states after."""
     after = dict(states)
     for revocation in revocations:
-        after[revocation.customer_id] = after[revocation.customer_id].revoked(revocation)
+        after[revocation.customer_id] = after[revocation.customer_id].revoked(
+            revocation, now=tx.now
+        )
     changed = [
         revocation
         for key, state in after.items()
@@ -199,22 +197,6 @@ async def _keep_moves(tx: Transaction, moved: Sequence[Invitation], traces: Trac
             _set_timer(tx, invitation, trace)
     for (state, reason), count in Counter((i.state, i.reason or "") for i in moved).items():
         metrics.INVITATIONS.add(count, {"state": state, "reason": reason})
-
-
-def _after(data: object, customer: Customer, *, now: datetime) -> Customer:
-    """Return the customer after an event; what claims to be from the future holds from now."""
-    match data:
-        case CustomerUpdated():
-            return customer.informed(data.customer, min(data.occurred_at, now), data.version)
-        case CustomerChurned():
-            return customer.churned(min(data.occurred_at, now))
-        case CustomerReturned():
-            return customer.returned(min(data.occurred_at, now))
-        case CustomerErased():
-            return customer.erased(min(data.occurred_at, now))
-        case RecipientUnsubscribed():
-            return customer.unsubscribed(data.unsubscribed_at)
-    return customer
 
 
 def _traces(events: Iterable[Event[Any]]) -> Traces:

@@ -5,12 +5,17 @@ from datetime import datetime
 from typing import Any, Final
 
 from heardback.contracts.payloads import (
+    CustomerChurned,
+    CustomerErased,
+    CustomerReturned,
+    CustomerUpdated,
     OnboardingCompleted,
     Payload,
     PurchaseCancelled,
     PurchaseCompleted,
     PurchaseRefunded,
     Recipient,
+    RecipientUnsubscribed,
     SurveyCancelled,
     SurveyPostponed,
     SurveyRequested,
@@ -83,6 +88,22 @@ def revocation_of(event: Event[Any]) -> Revocation | None:
     return Revocation(
         customer_id=data.customer_id, subject=subject, revoked_at=data.occurred_at, reason=reason
     )
+
+
+def customer_after(customer: Customer, data: object, *, now: datetime) -> Customer:
+    """Return the customer after an event; what claims to be from the future holds from now."""
+    match data:
+        case CustomerUpdated():
+            return customer.informed(data.customer, min(data.occurred_at, now), data.version)
+        case CustomerChurned():
+            return customer.churned(min(data.occurred_at, now))
+        case CustomerReturned():
+            return customer.returned(min(data.occurred_at, now))
+        case CustomerErased():
+            return customer.erased(min(data.occurred_at, now))
+        case RecipientUnsubscribed():
+            return customer.unsubscribed(data.unsubscribed_at)
+    return customer
 
 
 def scheduled(entry: Entry, outcome: Outcome, invitation: Invitation, now: datetime) -> Payload:

@@ -8,6 +8,7 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from heardback.errors import NotFound
 from trigger_service.domain.program import ProgramState
 
 _LOCK: Final = text("LOCK TABLE program IN SHARE ROW EXCLUSIVE MODE")
@@ -23,6 +24,10 @@ _VERSIONS: Final = text("""
     SELECT version, document, created_at FROM program_version
     WHERE program_id = :program_id ORDER BY version DESC LIMIT :limit
 """)
+_VERSION: Final = text("""
+    SELECT version, document, created_at FROM program_version
+    WHERE program_id = :program_id AND version = :version
+""")
 _ADD_VERSION: Final = text("""
     INSERT INTO program_version (program_id, version, document, created_at)
     VALUES (:program_id, :version, :document, :now)
@@ -37,6 +42,13 @@ _ADD_GOVERNANCE: Final = text("""
     INSERT INTO governance (version, document, file_digest, created_at)
     VALUES (:version, :document, :file_digest, :now)
 """)
+
+
+class UnknownVersion(NotFound):
+    """There is no such version; GET /programs/{id}/versions lists those that there are."""
+
+    program_id: str
+    version: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +107,18 @@ async def load_versions(
     """Return the versions of a program, the newest first."""
     rows = await connection.execute(_VERSIONS, {"program_id": program_id, "limit": limit})
     return [KeptVersion(**row._mapping) for row in rows]
+
+
+async def load_version(connection: AsyncConnection, program_id: str, version: int) -> KeptVersion:
+    """Return one version of a program.
+
+    Raises: UnknownVersion.
+    """
+    bound = {"program_id": program_id, "version": version}
+    row = (await connection.execute(_VERSION, bound)).first()
+    if row is None:
+        raise UnknownVersion(**bound)
+    return KeptVersion(**row._mapping)
 
 
 async def save_program(

@@ -1,7 +1,7 @@
 """The read side: what was decided, and how often."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Final
 
 from sqlalchemy import text
@@ -30,6 +30,9 @@ _TALLY: Final = text("""
     SELECT day, program_id, verdict, sum(count)::bigint AS count FROM tally
     WHERE day >= :since AND (CAST(:program_id AS text) IS NULL OR program_id = :program_id)
     GROUP BY day, program_id, verdict ORDER BY day, program_id, verdict
+""")
+_REQUESTED: Final = text("""
+    SELECT requested FROM daily_count WHERE day = :day AND scope = :scope
 """)
 
 
@@ -61,3 +64,9 @@ async def tally(
     """Return how often each program decided what, on each day in UTC from `since` on."""
     bound = {"since": since, "program_id": program_id}
     return (await connection.execute(_TALLY, bound)).mappings().all()
+
+
+async def requested_on(connection: AsyncConnection, day: datetime, scope: str) -> int | None:
+    """Return how many invitations of a limited scope went out on a day; None: nobody counted."""
+    found = await connection.execute(_REQUESTED, {"day": day, "scope": scope})
+    return found.scalar()

@@ -66,14 +66,44 @@ class ProgramFile:
 
 
 async def load_catalogue(connection: AsyncConnection) -> Catalogue:
-    """Return the rules in force right now."""
+    """Return the rules in force right now; an archived program is none of them."""
     governance = await program_store.load_governance(connection)
     kept = await program_store.load_programs(connection)
     programs = [
         program_of(program.document, governance.document, program.version, program.state)
         for program in kept.values()
+        if program.state is not ProgramState.ARCHIVED
     ]
     return Catalogue.of(programs, governance_of(governance.document))
+
+
+async def find_program(connection: AsyncConnection, program_id: str) -> KeptProgram:
+    """Return a program as it is kept, an archived one as well.
+
+    Raises: UnknownProgram.
+    """
+    program = (await program_store.load_programs(connection)).get(program_id)
+    if program is None:
+        raise UnknownProgram(program_id=program_id)
+    return program
+
+
+async def check_program(connection: AsyncConnection, document: ProgramDocument) -> None:
+    """See that a program would be valid if it were written now.
+
+    Raises: InvalidDocument.
+    """
+    governance = await program_store.load_governance(connection)
+    compile_program(document, GovernanceDocument.model_validate_json(governance.document))
+
+
+async def check_governance(connection: AsyncConnection, document: GovernanceDocument) -> None:
+    """See that the governance, and every program under it, would be valid if it were written now.
+
+    Raises: InvalidDocument.
+    """
+    kept = await program_store.load_programs(connection)
+    _check_governance(document, list(kept.values()))
 
 
 async def install_files(
@@ -94,7 +124,11 @@ async def install_files(
     kept_governance = await program_store.load_governance(tx.connection)
     digest = digest_of(governance)
     if digest != kept_governance.file_digest:
-        staying = [program for key, program in kept.items() if key not in changed]
+        staying = [
+            program
+            for key, program in kept.items()
+            if key not in changed and (key in files or program.file_digest is None)
+        ]
         await _put_governance(tx, governance, kept_governance, digest=digest, staying=staying)
     for key, file in changed.items():
         after = _next(file.document, kept.get(key), state=file.state, file_digest=file.digest)
@@ -112,9 +146,7 @@ async def create_program(tx: Transaction, document: ProgramDocument) -> KeptProg
     """
     before = await _check(tx, document)
     if before is None:
-        after = _next(document, None, state=ProgramState.PAUSED)
-        await _save(tx, after, None)
-        return after
+        return await _save(tx, _next(document, None, state=ProgramState.PAUSED), None)
     if before.version == 1 and before.document == text_of(document):
         return before
     raise ProgramExists(program_id=document.id)
@@ -136,23 +168,22 @@ async def write_program(
     if expected is not None and expected != before.version:
         raise VersionConflict(program_id=document.id, version=before.version)
     after = _next(document, before, state=before.state, file_digest=before.file_digest)
-    await _save(tx, after, before)
-    return after
+    return await _save(tx, after, before)
 
 
 async def set_state(tx: Transaction, program_id: str, state: ProgramState) -> KeptProgram:
     """Activate, pause, shadow or archive a program; doing it again changes nothing.
 
-    Raises: UnknownProgram.
+    Raises: UnknownProgram, InvalidDocument when an archived one is not valid any more.
     """
     await program_store.lock_programs(tx.connection)
-    before = (await program_store.load_programs(tx.connection)).get(program_id)
-    if before is None:
-        raise UnknownProgram(program_id=program_id)
-    after = replace(before, state=state)
-    if before.state is not state:
-        await _save(tx, after, before)
-    return after
+    before = await find_program(tx.connection, program_id)
+    if before.state is state:
+        return before
+    if before.state is ProgramState.ARCHIVED:
+        # The governance may have changed so that an archived program is not valid any more.
+        await _check(tx, ProgramDocument.model_validate_json(before.document))
+    return await _save(tx, replace(before, state=state), before)
 
 
 async def write_governance(tx: Transaction, document: GovernanceDocument) -> KeptGovernance:
@@ -183,8 +214,7 @@ def digest_of(document: Document, state: ProgramState | None = None) -> str:
 async def _check(tx: Transaction, document: ProgramDocument) -> KeptProgram | None:
     """See that the document is valid; return the program as it is kept, for this to change."""
     await program_store.lock_programs(tx.connection)
-    governance = await program_store.load_governance(tx.connection)
-    compile_program(document, GovernanceDocument.model_validate_json(governance.document))
+    await check_program(tx.connection, document)
     return (await program_store.load_programs(tx.connection)).get(document.id)
 
 
@@ -197,19 +227,24 @@ async def _put_governance(
     staying: Sequence[KeptProgram],
 ) -> KeptGovernance:
     """`staying`: the programs that have to be valid under it as they are."""
-    compile_governance(document)
-    faults = [
-        Fault(path=(program.program_id, *fault.path), message=fault.message)
-        for program in staying
-        for fault in _faults_under(document, program)
-    ]
-    if faults:
-        raise InvalidDocument(faults)
+    _check_governance(document, staying)
     after = KeptGovernance(
         version=before.version + 1, document=text_of(document), file_digest=digest
     )
     await program_store.add_governance(tx.connection, after, now=tx.now)
     return after
+
+
+def _check_governance(document: GovernanceDocument, programs: Sequence[KeptProgram]) -> None:
+    compile_governance(document)
+    faults = [
+        Fault(path=(program.program_id, *fault.path), message=fault.message)
+        for program in programs
+        if program.state is not ProgramState.ARCHIVED
+        for fault in _faults_under(document, program)
+    ]
+    if faults:
+        raise InvalidDocument(faults)
 
 
 def _faults_under(governance: GovernanceDocument, program: KeptProgram) -> list[Fault]:
@@ -238,8 +273,9 @@ def _next(
     )
 
 
-async def _save(tx: Transaction, after: KeptProgram, before: KeptProgram | None) -> None:
+async def _save(tx: Transaction, after: KeptProgram, before: KeptProgram | None) -> KeptProgram:
     await program_store.save_program(tx.connection, after, before=before, now=tx.now)
     document = ProgramDocument.model_validate_json(after.document)
-    if document.cadence is not None and after.state is not ProgramState.ARCHIVED:
+    if document.cadence is not None and after.state in (ProgramState.ACTIVE, ProgramState.SHADOW):
         tx.set_timer(Timer(kind=CADENCE, key=after.program_id, due_at=tx.now))
+    return replace(after, changed_at=tx.now)

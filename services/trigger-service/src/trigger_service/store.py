@@ -25,12 +25,10 @@ LONGEST_COOLDOWN: Final = timedelta(days=3650)
 """No program may have a longer one; a slot that is older says nothing any more."""
 
 _IDS: Final = any_(cast(bindparam("ids"), ARRAY(Text)))
-_CUSTOMERS_LOCKED: Final = (
-    select(CUSTOMER)
-    .where(CUSTOMER.c.customer_id == _IDS)
-    .order_by(CUSTOMER.c.customer_id)
-    .with_for_update()
+_CUSTOMERS: Final = (
+    select(CUSTOMER).where(CUSTOMER.c.customer_id == _IDS).order_by(CUSTOMER.c.customer_id)
 )
+_CUSTOMERS_LOCKED: Final = _CUSTOMERS.with_for_update()
 _KNOWN: Final = select(TOUCHPOINT.c.touchpoint_id).where(TOUCHPOINT.c.touchpoint_id == _IDS)
 _SLOTS: Final = text("""
     SELECT customer_id, program_id, type, send_at, state FROM invitation
@@ -88,6 +86,21 @@ async def lock_states(
     """Return what decisions on these customers rest upon; nobody else decides meanwhile."""
     customers = await lock_customers(connection, customer_ids)
     # Statements of their own, after the lock: they see what whoever held it before has written.
+    return await _states(connection, customers, now=now)
+
+
+async def read_states(
+    connection: AsyncConnection, customer_ids: Collection[str], *, now: datetime
+) -> dict[str, State]:
+    """Return the same as it is just now, for looking only: nothing is locked, nobody made known."""
+    customers = {customer_id: Customer(customer_id=customer_id) for customer_id in customer_ids}
+    customers |= _customers(await connection.execute(_CUSTOMERS, {"ids": list(customers)}))
+    return await _states(connection, customers, now=now)
+
+
+async def _states(
+    connection: AsyncConnection, customers: Mapping[str, Customer], *, now: datetime
+) -> dict[str, State]:
     slots: dict[str, list[Slot]] = {customer_id: [] for customer_id in customers}
     bound = {"ids": list(customers), "since": now - LONGEST_COOLDOWN}
     for customer_id, program_id, kind, send_at, state in await connection.execute(_SLOTS, bound):

@@ -7,6 +7,7 @@ from sqlalchemy import (
     Column,
     Date,
     DateTime,
+    Double,
     Identity,
     Index,
     Integer,
@@ -171,6 +172,7 @@ CADENCE: Final = Table(
     Column("period", Integer, primary_key=True),
     Column("start", BigInteger, nullable=False),
     Column("width", BigInteger, nullable=False),
+    Column("begins", Double, nullable=False),
     Column("steps", BigInteger, nullable=False),
 )
-"""How far along its arc of customers a program has come in a period."""
+"""How far along its arc of customers a program has come in a period that it began so late."""

@@ -7,11 +7,24 @@ import yaml
 
 
 class _Loader(yaml.SafeLoader):
-    """The safe loader, which also refuses a key that stands twice."""
+    """The safe loader, which also refuses a key that stands twice, and aliases.
+
+    Aliases of aliases are a short text for more than any memory holds.
+    """
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark
+            raise yaml.composer.ComposerError(None, None, "write it out here, without *", mark)
+        return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[str] = set()
         for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(
+                    None, None, "the name of a field is a word, and no list", key.start_mark
+                )
             if key.value in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"{key.value!r} stands here a second time", key.start_mark
@@ -25,9 +38,15 @@ def read_yaml(text: str) -> tuple[Any, yaml.Node | None]:
 
     Raises: yaml.YAMLError; a MarkedYAMLError knows the line.
     """
-    loader = _Loader(text)
-    node = loader.get_single_node()
-    return (None if node is None else loader.construct_document(node)), node
+    try:
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        return (None if node is None else loader.construct_document(node)), node
+    except RecursionError as error:
+        raise yaml.YAMLError("nested too deeply") from error
+    except (ValueError, LookupError, AttributeError) as error:
+        # 2026-02-30, a number of 5,000 digits, `!!bool perhaps`: the library lets these through.
+        raise yaml.YAMLError("a value that cannot be read") from error
 
 
 def line_of(node: yaml.Node | None, path: Sequence[str | int]) -> int:

@@ -16,11 +16,12 @@ The markup that `console.js` understands; without JavaScript it is plain links a
 - `data-into="<id>"` names the container of an element that is not on the page yet, `data-order`
   its place there (compared as text), `data-gone` that it leaves. A container with `data-partial`
   (filtered, or one page of many) makes the page fetch itself instead.
-- `form[data-live]` posts by fetch; its answer is a patch. `form[data-filter]` (GET) filters as
-  one types. `a[data-panel]` opens the `#panel` of the page it points to in a dialog; a panel
-  with `data-watch="<id>"` is fetched again when that element changes.
+- `form[data-live]` posts by fetch; its answer is a patch. With `data-keep`, what was typed stays
+  in it; a `button[data-page]` sends it for a whole page. `form[data-filter]` (GET) filters as one
+  types. `a[data-panel]` opens the `#panel` of the page it points to in a dialog; a panel with
+  `data-watch="<id>"` is fetched again when that element changes.
 - `[data-due]` (milliseconds since 1970) ticks by the server's time; see the macro `timer`.
 
-Macros (`macros.html`): `timer`, `figure`. Charts (`charts.py`): `line_chart`, `category_bar`,
-`funnel_bars`, each with its figures as a table.
+Macros (`macros.html`): `timer`, `figure`. Charts (`charts.py`): `line_chart`, `column_chart`,
+`category_bar`, `funnel_bars`, each with its figures; beside figures, `small_columns`, `share_bar`.
 """

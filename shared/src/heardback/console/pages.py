@@ -41,6 +41,12 @@ class NavigationLink:
     url: str
 
 
+def navigation(*, board: str, dashboard: str, programs: str) -> list[NavigationLink]:
+    """Return the lines of the rail: the pages whose address is known."""
+    pages = {"Board": board, "Dashboard": dashboard, "Programs": programs}
+    return [NavigationLink(label=label, url=url) for label, url in pages.items() if url]
+
+
 class Console:
     """One service's part of the console."""
 

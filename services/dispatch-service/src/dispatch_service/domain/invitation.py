@@ -21,6 +21,7 @@ class State(StrEnum):
 class DropReason(StrEnum):
     """Why an invitation is not sent."""
 
+    NO_CHANNEL = "no_channel"
     NO_ADDRESS = "no_address"
     TOO_LATE = "too_late"
     SUPPRESSED = "suppressed"
@@ -49,6 +50,8 @@ def reason_to_drop(invitation: Invitation, *, now: datetime, suppressed: bool) -
     """Return why `invitation` must not be sent at `now`, or None: send it."""
     if suppressed:
         return DropReason.SUPPRESSED
+    if invitation.channel is not Channel.EMAIL:
+        return DropReason.NO_CHANNEL
     if invitation.email is None:
         return DropReason.NO_ADDRESS
     if now >= invitation.expires_at:

@@ -8,7 +8,7 @@ that follow each other on the circle reach everybody, once.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import IntEnum
 from functools import lru_cache
 from hashlib import blake2b
@@ -37,7 +37,7 @@ class Period(IntEnum):
     def starts_at(self, number: int, zone: ZoneInfo) -> datetime:
         """Return the instant at which period `number` begins in `zone`."""
         years, months = divmod(number * self, 12)
-        return datetime(years, months + 1, 1, tzinfo=zone)
+        return datetime(years, months + 1, 1, tzinfo=zone).astimezone(UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +49,11 @@ class Sample:
 
     thousandths: int
     rotates: Period | None
+
+    @property
+    def is_everybody(self) -> bool:
+        """Whether it is always everybody's turn."""
+        return self.thousandths == _WHOLE
 
     def arc(self, program_id: str, number: int) -> "Arc":
         """Return the part of the circle whose turn it is in period `number`."""

@@ -6,7 +6,7 @@ from typing import Final
 
 from trigger_service.domain.invitation import InvitationState, Slot
 from trigger_service.domain.program import Program, ProgramState
-from trigger_service.domain.reason import Against, Reason
+from trigger_service.domain.reason import Against, Reason, in_order, minute
 
 _NONE: Final = timedelta(0)
 
@@ -18,8 +18,8 @@ def clashes(slots: Sequence[Slot], program: Program, at: datetime) -> Against:
         gap = abs(at - slot.send_at)
         for reason, cooldown in _cooldowns(slot, program):
             if gap < cooldown:
-                against[reason] = f"{slot.program_id} {slot.send_at:%Y-%m-%dT%H:%MZ}"
-    return against
+                against[reason] = f"{slot.program_id} {minute(slot.send_at)}"
+    return in_order(against)
 
 
 def free_at(

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from heardback.contracts.payloads import Profile
@@ -12,14 +12,9 @@ from trigger_service.domain.customer import Customer
 from trigger_service.domain.expression import Failed
 from trigger_service.domain.hours import zone_of
 from trigger_service.domain.invitation import InvitationState, Slot
-from trigger_service.domain.program import (
-    Governance,
-    Program,
-    ProgramState,
-    Throttle,
-)
+from trigger_service.domain.program import Governance, Program, ProgramState, Throttle
 from trigger_service.domain.reach import first_channel, reasons_to_leave_alone
-from trigger_service.domain.reason import Against, Reason, in_order
+from trigger_service.domain.reason import Against, Reason, minute
 from trigger_service.domain.timetable import Timetable
 from trigger_service.domain.touchpoint import Revocation, Touchpoint
 
@@ -41,10 +36,17 @@ class State:
     def informed(self, profile: Profile | None, at: datetime) -> "State":
         """Return the state after `profile`, which held at `at`, became known."""
         customer = self.customer.informed(profile, at)
-        return self if customer is self.customer else replace(self, customer=customer)
+        if customer is self.customer:
+            return self
+        return State(customer=customer, slots=self.slots, revocations=self.revocations)
 
-    def revoked(self, revocation: Revocation) -> "State":
-        """Return the state after something was undone; the latest time of a subject counts."""
+    def revoked(self, revocation: Revocation, *, now: datetime) -> "State":
+        """Return the state after something was undone; the latest time of a subject counts.
+
+        What claims to be from the future undoes nothing that is still to happen.
+        """
+        if revocation.revoked_at > now + CLOCK_SKEW:
+            revocation = replace(revocation, revoked_at=now + CLOCK_SKEW)
         known = self.revocations.get(revocation.subject)
         if known is not None and known.revoked_at >= revocation.revoked_at:
             return self
@@ -57,11 +59,14 @@ class State:
 
     def after(self, decision: "Decision") -> "State":
         """Return the state with the use that `decision` counts and the slot that it takes."""
-        program, state = decision.program, self
-        if program is not None and decision.is_use:
-            state = replace(state, customer=self.customer.used(program.program_id))
-        slot = decision.slot
-        return state if slot is None else replace(state, slots=(*self.slots, slot))
+        customer, slots = self.customer, self.slots
+        if decision.is_use and decision.program is not None:
+            customer = customer.used(decision.program.program_id)
+        if decision.slot is not None:
+            slots = (*slots, decision.slot)
+        elif customer is self.customer:
+            return self
+        return State(customer=customer, slots=slots, revocations=self.revocations)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +74,7 @@ class Decision:
     """One program's answer to one touchpoint: every reason against asking; none means ask.
 
     No program: none listens to the touchpoint. `is_use`: the program counts the touchpoint.
+    `slot`: the one that this takes, if it takes one.
     """
 
     program: Program | None
@@ -77,65 +83,103 @@ class Decision:
     expires_at: datetime
     segment: str | None = None
     is_use: bool = False
+    slot: Slot | None = None
 
-    @property
-    def slot(self) -> Slot | None:
-        """The slot that this takes; None: it takes none."""
-        if self.program is None or (self.against and self.against.keys() != {Reason.SHADOW}):
-            return None
-        return Slot(
-            program_id=self.program.program_id,
-            type=self.program.type,
-            send_at=self.send_at,
-            state=InvitationState.SHADOW if self.against else InvitationState.PENDING,
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A touchpoint at the moment of deciding: what is the same for every program that listens.
+
+    `values`: what expressions can look at. `happened_at`: when it happened, as far as that can be
+    believed. `against`: what stands against asking, whatever the program.
+    """
+
+    touchpoint: Touchpoint
+    governance: Governance
+    values: Mapping[str, object]
+    segment: str | None
+    happened_at: datetime
+    against: Against
+    now: datetime
+
+    @classmethod
+    def of(
+        cls,
+        touchpoint: Touchpoint,
+        state: State,
+        *,
+        governance: Governance,
+        values: Mapping[str, object],
+        now: datetime,
+    ) -> "Case":
+        """Return the case of `touchpoint`; `values` are as `governance.fields` makes them."""
+        return cls(
+            touchpoint=touchpoint,
+            governance=governance,
+            values=values,
+            segment=governance.segment_of(values, state.customer.segment),
+            happened_at=_believable(touchpoint.occurred_at, now),
+            against=_on_touchpoint(state, touchpoint) | reasons_to_leave_alone(state.customer),
+            now=now,
         )
 
 
-def decide(
-    state: State,
-    touchpoint: Touchpoint,
-    *,
-    program: Program | None,
-    governance: Governance,
-    values: Mapping[str, object],
-    now: datetime,
-) -> Decision:
-    """Decide whether and when `program` asks the customer because of `touchpoint`.
-
-    `values`: what expressions can look at, as `governance.fields` makes them.
-    """
-    segment = governance.segment_of(values, state.customer.segment)
-    if program is None:
-        nobody: Against = {Reason.NO_PROGRAM: ""}
-        return Decision(program=None, against=nobody, send_at=now, expires_at=now, segment=segment)
-    happened = replace(touchpoint, occurred_at=_believable(touchpoint.occurred_at, now))
-    against = _on_touchpoint(state, touchpoint, now)
-    against |= reasons_to_leave_alone(state.customer)
-    against |= (expression := _on_expression(program, values))
-    against |= _on_turn(state.customer, happened, program, governance, is_use=not expression)
-    send_at, expires_at, timing = _on_time(state, happened, program, governance, now)
-    against |= timing
-    if program.state is not ProgramState.ACTIVE:
-        against[Reason(program.state)] = ""
+def decide_without_program(case: Case) -> Decision:
+    """Return what becomes of a touchpoint that no program listens to."""
     return Decision(
-        program=program,
-        against=in_order(against),
-        send_at=send_at,
-        expires_at=expires_at,
-        segment=segment,
-        is_use=program.after_uses is not None and not expression,
+        program=None,
+        against={Reason.NO_PROGRAM: ""},
+        send_at=case.now,
+        expires_at=case.now,
+        segment=case.segment,
     )
 
 
-def _on_touchpoint(state: State, touchpoint: Touchpoint, now: datetime) -> Against:
+def decide(state: State, case: Case, program: Program) -> Decision:
+    """Decide whether and when `program` asks the customer because of what has happened.
+
+    The reasons are gathered in the order of the rules.
+    """
+    against: Against = {}
+    if program.state is not ProgramState.ACTIVE and program.state is not ProgramState.SHADOW:
+        against[Reason(program.state)] = ""
+    against |= case.against
+    unfit = _on_expression(program, case.values)
+    against |= unfit
+    is_use = program.after_uses is not None and not unfit
+    against |= _on_turn(state.customer, case, program, is_use=is_use)
+    send_at, expires_at = _on_time(state, case, program, against)
+    slot = None if against else _slot(program, send_at)
+    if program.state is ProgramState.SHADOW:
+        against[Reason.SHADOW] = ""
+    return Decision(
+        program=program,
+        against=against,
+        send_at=send_at,
+        expires_at=expires_at,
+        segment=case.segment,
+        is_use=is_use,
+        slot=slot,
+    )
+
+
+def _slot(program: Program, send_at: datetime) -> Slot:
+    is_shadow = program.state is ProgramState.SHADOW
+    return Slot(
+        program_id=program.program_id,
+        type=program.type,
+        send_at=send_at,
+        state=InvitationState.SHADOW if is_shadow else InvitationState.PENDING,
+    )
+
+
+def _on_touchpoint(state: State, touchpoint: Touchpoint) -> Against:
     against: Against = {}
     if touchpoint.closed_by in _CLOSED_BY_AUTOMATION:
         against[Reason.TICKET_CLOSED_BY_AUTOMATION] = touchpoint.closed_by
-    if touchpoint.occurred_at > now + CLOCK_SKEW:
-        against[Reason.IN_FUTURE] = ""
     revocation = state.revocation_of(touchpoint.subject, touchpoint.occurred_at)
     if revocation is not None:
-        against[Reason(revocation.reason)] = f"{revocation.revoked_at:%Y-%m-%dT%H:%MZ}"
+        against[Reason(revocation.reason)] = minute(revocation.revoked_at)
     return against
 
 
@@ -146,44 +190,41 @@ def _on_expression(program: Program, values: Mapping[str, object]) -> Against:
     return {} if holds else {Reason.NOT_ELIGIBLE: ""}
 
 
-def _on_turn(
-    customer: Customer,
-    touchpoint: Touchpoint,
-    program: Program,
-    governance: Governance,
-    *,
-    is_use: bool,
-) -> Against:
+def _on_turn(customer: Customer, case: Case, program: Program, *, is_use: bool) -> Against:
     against: Against = {}
     if program.after_uses is not None:
         uses = customer.uses.get(program.program_id, 0) + is_use
         if uses < program.after_uses:
             against[Reason.NOT_ENOUGH_USES] = f"{uses} of {program.after_uses}"
-    if not program.includes(customer.bucket, touchpoint.occurred_at, governance.zone):
+    if not program.includes(customer.customer_id, case.happened_at, case.governance.zone):
         against[Reason.NOT_SAMPLED] = ""
     return against
 
 
 def _on_time(
-    state: State, touchpoint: Touchpoint, program: Program, governance: Governance, now: datetime
-) -> tuple[datetime, datetime, Against]:
-    """Return when to ask, until when that makes sense, and what there is against it."""
-    channel, against = first_channel(state.customer, program.channels)
-    share = touchpoint.share
+    state: State, case: Case, program: Program, against: Against
+) -> tuple[datetime, datetime]:
+    """Return when to ask, and until when that makes sense; add to `against` what opposes it."""
+    channel, unreachable = first_channel(state.customer, program.channels)
+    against |= unreachable
+    if case.touchpoint.occurred_at > case.now + CLOCK_SKEW:
+        against[Reason.IN_FUTURE] = ""
+    share = case.touchpoint.share
     if share is None:
-        share = program.share_of(touchpoint.touchpoint_id)
-    timetable = timetable_of(state.customer, channel, program, governance, share=share)
-    planned_at = program.planned_at(touchpoint.occurred_at, timetable)
+        share = program.share_of(case.touchpoint.touchpoint_id)
+    timetable = timetable_of(state.customer, channel, program, case.governance, share=share)
+    planned_at = program.planned_at(case.happened_at, timetable)
     expires_at = planned_at + program.expires_after
-    send_at = program.late_at(planned_at, touchpoint.occurred_at, timetable, now=now)
+    send_at = program.late_at(planned_at, case.happened_at, timetable, now=case.now)
     if send_at >= expires_at:
         against[Reason.STALE] = ""
     cooldowns = clashes(state.slots, program, send_at)
     if cooldowns and program.on_throttle is Throttle.DEFER:
         later = free_at(state.slots, program, send_at, permitted=timetable.next_at)
         if later < expires_at:
-            return later, expires_at, against
-    return send_at, expires_at, against | cooldowns
+            return later, expires_at
+    against |= cooldowns
+    return send_at, expires_at
 
 
 def timetable_of(
@@ -203,5 +244,8 @@ def timetable_of(
 
 
 def _believable(occurred_at: datetime, now: datetime) -> datetime:
-    """Return a time to reckon with; what claims to be far away is refused, without overflowing."""
-    return min(max(occurred_at, now - _LONG_AGO), now + CLOCK_SKEW)
+    """Return a time to reckon with; what claims to be far away is refused, without overflowing.
+
+    In UTC: two times of one zone are told apart by the clock on its wall, which is moved by hand.
+    """
+    return min(max(occurred_at, now - _LONG_AGO), now + CLOCK_SKEW).astimezone(UTC)

@@ -91,11 +91,11 @@ def decide_all_due(
 
 def decide_due(invitation: Invitation, state: State, *, limits: Limits, moment: Moment) -> Due:
     """Decide on one invitation that is due: request it, postpone it, or cancel it."""
-    customer, program = state.customer, moment.catalogue.programs[invitation.program_id]
+    customer, program = state.customer, moment.catalogue.programs.get(invitation.program_id)
     channel, unreachable = first_channel(customer, invitation.channels)
     reason = _reason_to_cancel(invitation, state, program, moment.now)
     reason = reason or next(iter(unreachable), None)
-    if reason is not None:
+    if program is None or reason is not None:
         cancelled = invitation.moved(InvitationState.CANCELLED, reason)
         return Due(invitation=cancelled, customer=customer)
     share = program.share_of(invitation.touchpoint_id)
@@ -104,12 +104,15 @@ def decide_due(invitation: Invitation, state: State, *, limits: Limits, moment: 
     if throttled is None:
         requested = invitation.moved(InvitationState.REQUESTED, send_at=moment.now)
         return Due(invitation=requested, customer=customer, channel=channel)
-    return Due(invitation=_put_off(invitation, program, *throttled), customer=customer)
+    moved = _put_off(invitation, program, *throttled, now=moment.now)
+    return Due(invitation=moved, customer=customer)
 
 
 def _reason_to_cancel(
-    invitation: Invitation, state: State, program: Program, now: datetime
+    invitation: Invitation, state: State, program: Program | None, now: datetime
 ) -> Reason | None:
+    if program is None:
+        return Reason.ARCHIVED
     if program.state is not ProgramState.ACTIVE:
         return Reason(program.state)
     final = next(iter(reasons_to_leave_alone(state.customer)), None)
@@ -145,11 +148,12 @@ def _throttled(
 
 
 def _put_off(
-    invitation: Invitation, program: Program, reason: Reason, later: datetime
+    invitation: Invitation, program: Program, reason: Reason, later: datetime, *, now: datetime
 ) -> Invitation:
     """Postpone, where there is time and the program wants it; else cancel."""
     waits = reason is Reason.QUIET_HOURS or program.on_throttle is Throttle.DEFER
-    if waits and later < invitation.expires_at:
+    # Not later: a new version has hours that never permit the channel of an older one.
+    if waits and now < later < invitation.expires_at:
         return invitation.moved(InvitationState.PENDING, reason, send_at=later)
     return invitation.moved(InvitationState.CANCELLED, reason)
 

@@ -6,7 +6,13 @@ from datetime import datetime
 from typing import Final
 
 from trigger_service.domain.customer import Customer
-from trigger_service.domain.decision import Decision, State, decide
+from trigger_service.domain.decision import (
+    Case,
+    Decision,
+    State,
+    decide,
+    decide_without_program,
+)
 from trigger_service.domain.invitation import Invitation
 from trigger_service.domain.program import Catalogue, Program
 from trigger_service.domain.reason import Reason
@@ -48,10 +54,10 @@ class Entry:
 
         What a shadow would do counts only where no other program listens.
         """
-        verdicts = [outcome.verdict for outcome in self.outcomes]
+        verdicts = [o.verdict for o in self.outcomes if Reason.SHADOW not in o.decision.against]
         if SCHEDULED in verdicts:
             return SCHEDULED
-        return next((verdict for verdict in verdicts if verdict != Reason.SHADOW), verdicts[0])
+        return verdicts[0] if verdicts else self.outcomes[0].verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,29 +78,20 @@ def decide_all(
 ) -> Ledger:
     """Decide on `touchpoints` in order, each by the programs that listen to it."""
     current, entries = dict(states), list[Entry]()
-    listening = catalogue.listening
     for touchpoint in touchpoints:
         state = current[touchpoint.customer_id]
         state = state.informed(touchpoint.profile, min(touchpoint.occurred_at, now))
-        programs = listening.get(touchpoint.name, (None,))
+        programs = catalogue.listening.get(touchpoint.name, ())
         values = _values(state.customer, touchpoint, programs, catalogue)
+        case = Case.of(touchpoint, state, governance=catalogue.governance, values=values, now=now)
         outcomes = []
         for program in programs:
-            decision = decide(
-                state,
-                touchpoint,
-                program=program,
-                governance=catalogue.governance,
-                values=values,
-                now=now,
-            )
+            decision = decide(state, case, program)
             state = state.after(decision)
-            outcomes.append(
-                Outcome(
-                    decision=decision,
-                    invitation=_invitation(touchpoint, state.customer, decision, new_id),
-                )
-            )
+            invitation = _invitation(touchpoint, program, decision, new_id)
+            outcomes.append(Outcome(decision=decision, invitation=invitation))
+        if not programs:
+            outcomes.append(Outcome(decision=decide_without_program(case), invitation=None))
         current[touchpoint.customer_id] = state
         entries.append(Entry(touchpoint=touchpoint, customer=state.customer, outcomes=outcomes))
     return Ledger(states=current, entries=entries)
@@ -103,12 +100,12 @@ def decide_all(
 def _values(
     customer: Customer,
     touchpoint: Touchpoint,
-    programs: Sequence[Program | None],
+    programs: Sequence[Program],
     catalogue: Catalogue,
 ) -> Mapping[str, object]:
     """Return what expressions can look at; nothing when none is there to look."""
     governance = catalogue.governance
-    if not governance.segments and not any(p and p.when for p in programs):
+    if not governance.segments and all(p.when is None for p in programs):
         return _NOTHING
     return governance.fields.values(
         customer={
@@ -123,14 +120,13 @@ def _values(
 
 
 def _invitation(
-    touchpoint: Touchpoint, customer: Customer, decision: Decision, new_id: Callable[[], str]
+    touchpoint: Touchpoint, program: Program, decision: Decision, new_id: Callable[[], str]
 ) -> Invitation | None:
-    program, slot = decision.program, decision.slot
-    if program is None or slot is None:
+    if decision.slot is None:
         return None
     return Invitation(
         invitation_id=new_id(),
-        customer_id=customer.customer_id,
+        customer_id=touchpoint.customer_id,
         program_id=program.program_id,
         program_version=program.version,
         type=program.type,
@@ -138,12 +134,12 @@ def _invitation(
         touchpoint_id=touchpoint.touchpoint_id,
         subject=touchpoint.subject,
         survey_id=program.survey_id,
-        variant=program.variant_of(customer.customer_id),
+        variant=program.variant_of(touchpoint.customer_id),
         locale=program.locale,
         segment=decision.segment,
         channels=program.channels,
         occurred_at=touchpoint.occurred_at,
         send_at=decision.send_at,
         expires_at=decision.expires_at,
-        state=slot.state,
+        state=decision.slot.state,
     )

@@ -10,7 +10,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from heardback.vocabulary import Channel, ProgramType
-from trigger_service.domain.cohort import EVERYBODY, Period, Sample
+from trigger_service.domain.cohort import EVERYBODY, Period, Sample, bucket_of
 from trigger_service.domain.duration import Window
 from trigger_service.domain.expression import Predicate
 from trigger_service.domain.fields import Fields
@@ -146,11 +146,13 @@ class Program:
             return planned_at
         return timetable.inside(now, max(now, occurred_at + self.delay.longest))
 
-    def includes(self, bucket: int, at: datetime, zone: ZoneInfo) -> bool:
-        """Tell whether it is the turn of the customers in `bucket` at `at`."""
-        if self.sample.rotates is None:
-            return self.sample.includes(bucket, self.program_id, 0)
-        return self.sample.includes(bucket, self.program_id, self.sample.rotates.number(at, zone))
+    def includes(self, customer_id: str, at: datetime, zone: ZoneInfo) -> bool:
+        """Tell whether it is the customer's turn at `at`."""
+        if self.sample.is_everybody:
+            return True
+        rotates = self.sample.rotates
+        number = 0 if rotates is None else rotates.number(at, zone)
+        return self.sample.includes(bucket_of(customer_id), self.program_id, number)
 
     def hours_of(self, channel: Channel | None) -> Hours:
         """Return when `channel` may reach somebody."""

@@ -6,7 +6,7 @@ from typing import Final
 
 from heardback.vocabulary import Channel
 from trigger_service.domain.customer import Customer
-from trigger_service.domain.reason import Against, Reason
+from trigger_service.domain.reason import Against, Reason, in_order
 
 # What is surely no address; the provider has the last word on the rest.
 _EMAIL: Final = re.compile(r"[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)+")
@@ -36,7 +36,7 @@ def first_channel(
         if missing is None:
             return channel, {}
         against[missing] = ""
-    return None, against
+    return None, in_order(against)
 
 
 def _missing(customer: Customer, channel: Channel) -> Reason | None:

@@ -1,5 +1,6 @@
 """Why a customer is not asked, or not yet. The order is that of the rules."""
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
@@ -51,3 +52,8 @@ def in_order(against: Against) -> Against:
     if len(against) < 2:
         return against
     return {reason: against[reason] for reason in Reason if reason in against}
+
+
+def minute(at: datetime) -> str:
+    """Return `at` for people to read, whatever its year and offset are."""
+    return at.isoformat(timespec="minutes").replace("+00:00", "Z")

@@ -171,7 +171,7 @@ async function send(form, submitter) {
       headers: { "X-Patch": "1" },
     });
     const html = answer.headers.get("content-type")?.startsWith("text/html");
-    if (answer.ok) form.reset();
+    if (answer.ok && !("keep" in form.dataset)) form.reset();
     if (html) apply(await answer.text());
     else say((await answer.json()).title);
   } catch {
@@ -193,7 +193,8 @@ async function showPanel(href) {
 dialog.addEventListener("close", () => dialog.replaceChildren());
 
 document.addEventListener("submit", (event) => {
-  if (!event.target.matches("form[data-live]")) return;
+  const page = "page" in (event.submitter?.dataset ?? {});
+  if (page || !event.target.matches("form[data-live]")) return;
   event.preventDefault();
   send(event.target, event.submitter);
 });

@@ -173,6 +173,7 @@ def _counts() -> None:
         sa.Column("period", sa.Integer(), nullable=False),
         sa.Column("start", sa.BigInteger(), nullable=False),
         sa.Column("width", sa.BigInteger(), nullable=False),
+        sa.Column("begins", sa.Double(), nullable=False),
         sa.Column("steps", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("program_id", "period"),
     )

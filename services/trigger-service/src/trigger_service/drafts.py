@@ -1,0 +1,93 @@
+"""A draft: the text of a program as somebody types it, and what is wrong with it, line by line."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import yaml
+
+from trigger_service.compiling import Fault, InvalidDocument, compile_program, parse
+from trigger_service.documents import GovernanceDocument, ProgramDocument
+from trigger_service.yaml_lines import line_of, read_yaml
+
+LONGEST: Final = 20_000
+"""Characters."""
+
+_STATE: Final = Fault(path=("state",), message="leave this out; the buttons of the program set it")
+_NOT_FIELDS: Final = Fault(path=(), message="write one 'field: value' on each line")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineFault:
+    """What is wrong, and on which line, counted from 1. `field`: its path; empty: the text."""
+
+    line: int
+    field: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A text, and the document that it says; None: it has faults."""
+
+    text: str
+    document: ProgramDocument | None
+    faults: Sequence[LineFault] = ()
+
+
+def read_draft(text: str, governance: GovernanceDocument, *, program_id: str | None) -> Draft:
+    """Read a text as a program; `program_id`: the one that it is to be a version of."""
+    text = text.replace("\r\n", "\n")
+    if len(text) > LONGEST:
+        most = f"this is longer than {LONGEST:,} characters; make it shorter"
+        return Draft(text=text, document=None, faults=[LineFault(line=1, field="", message=most)])
+    try:
+        data, node = read_yaml(text)
+    except yaml.YAMLError as error:
+        return Draft(text=text, document=None, faults=[_yaml_fault(text, error)])
+    try:
+        document = _document(data, governance, program_id)
+    except InvalidDocument as error:
+        return Draft(text=text, document=None, faults=locate(error.faults, node))
+    return Draft(text=text, document=document)
+
+
+def refused(draft: Draft, faults: Sequence[Fault]) -> Draft:
+    """Return the draft with faults that only showed when it was to be kept."""
+    return Draft(text=draft.text, document=None, faults=locate(faults, read_yaml(draft.text)[1]))
+
+
+def locate(faults: Sequence[Fault], node: yaml.Node | None) -> list[LineFault]:
+    """Return the faults with their lines, from the first line on."""
+    found = [
+        LineFault(
+            line=line_of(node, fault.path),
+            field=".".join(map(str, fault.path)),
+            message=fault.message,
+        )
+        for fault in faults
+    ]
+    return sorted(found, key=lambda fault: fault.line)
+
+
+def _document(data: Any, governance: GovernanceDocument, program_id: str | None) -> ProgramDocument:
+    if not isinstance(data, dict):
+        raise InvalidDocument([_NOT_FIELDS])
+    if "state" in data:
+        raise InvalidDocument([_STATE])
+    document = parse(ProgramDocument, data)
+    compile_program(document, governance)
+    if program_id is not None and document.id != program_id:
+        message = f"the id never changes: write {program_id}, or make a new program"
+        raise InvalidDocument([Fault(path=("id",), message=message)])
+    return document
+
+
+def _yaml_fault(text: str, error: yaml.YAMLError) -> LineFault:
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        message = f"{error.problem}; look at the colons, quotes and brackets here or just before"
+        return LineFault(line=error.problem_mark.line + 1, field="", message=message)
+    if isinstance(error, yaml.reader.ReaderError):
+        line = text.count("\n", 0, error.position) + 1
+        return LineFault(line=line, field="", message="a character that cannot be shown; delete it")
+    return LineFault(line=1, field="", message=f"{error}; write it more simply")
