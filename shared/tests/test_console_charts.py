@@ -8,7 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import Markup
 
-from heardback.console.charts import Point, Step, category_bar, funnel_bars, line_chart
+from heardback.console.charts import (
+    Column,
+    Point,
+    Step,
+    category_bar,
+    column_chart,
+    funnel_bars,
+    line_chart,
+    share_bar,
+    small_columns,
+)
 
 
 def a_line(*values: float | None) -> Markup:
@@ -82,3 +92,46 @@ def test_step_is_measured_against_the_first_when_a_funnel_narrows() -> None:
     bars = funnel_bars([Step(label="sent", count=200), Step(label="scored", count=50)])
     assert "50 (25 %)" in bars
     assert 'class="step" width="25.00%"' in bars
+
+
+KINDS = {"asked": "Asked", "not-asked": "Not asked"}
+RECT = re.compile(r'<rect class="([a-z-]+)"[^>]*? y="([\d.]+)%"[^>]*? height="([\d.]+)%"')
+
+
+def rects(markup: Markup) -> list[tuple[str, float, float]]:
+    """Return the kind, the top and the height of each drawn part of a column."""
+    return [(kind, float(top), float(height)) for kind, top, height in RECT.findall(markup)]
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**9), st.integers(0, 10**9)), max_size=40))
+def test_columns_are_stacked_inside_the_plot_when_counts_are_any(
+    counts: list[tuple[int, int]],
+) -> None:
+    columns = [Column(label=f"d{n}", counts=pair) for n, pair in enumerate(counts)]
+    markup = column_chart(columns, kinds=KINDS, summary="Decisions")
+    parse(markup)
+    for drawn in (markup, small_columns(columns, kinds=tuple(KINDS))):
+        assert all(0 <= top <= 100 and top + height <= 100.03 for _, top, height in rects(drawn))
+
+
+def test_count_stands_on_the_one_below_when_a_column_has_two() -> None:
+    columns = [Column(label="d", counts=(30, 10))]
+    below, above = rects(column_chart(columns, kinds=KINDS, summary="Decisions"))
+    assert (below[0], above[0]) == ("asked", "not-asked")
+    assert above[1] + above[2] == pytest.approx(below[1], abs=0.02)
+    assert below[2] == pytest.approx(3 * above[2], abs=0.05)
+
+
+def test_ticks_are_whole_when_counts_are_small() -> None:
+    markup = column_chart([Column(label="d", counts=(1, 0))], kinds=KINDS, summary="Decisions")
+    assert re.findall(r'text-anchor="end">([^<]*)<', markup) == ["0", "1"]
+
+
+def test_counts_stand_in_a_table_when_the_figures_are_opened() -> None:
+    columns = [Column(label="<b>", counts=(1234, 5))]
+    rows = parse(column_chart(columns, kinds=KINDS, summary="Decisions")).findall(".//tbody/tr")
+    assert [[cell.text for cell in row] for row in rows] == [["<b>", "1,234", "5"]]
+
+
+def test_bar_is_filled_by_its_share() -> None:
+    assert 'class="step" width="25.00%"' in share_bar(0.25)

@@ -32,7 +32,6 @@ from heardback.envelope import Event, decode
 from heardback.health import Check, Health
 from heardback.http import build_app
 from heardback.ids import TimeOrderedIds
-from heardback.migrations import upgrade
 from heardback.service import Runtime
 from heardback.testing.browser import serve
 from heardback.testing.builders import an_event
@@ -144,11 +143,9 @@ class Closeloop:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def url(service_database: ServiceDatabase) -> str:
+async def url(migrated_database: ServiceDatabase) -> str:
     """The URL of a migrated schema."""
-    made = await service_database("closeloop")
-    await upgrade(made, schema="closeloop", package="closeloop_service")
-    return made
+    return await migrated_database("closeloop")
 
 
 @asynccontextmanager

@@ -15,7 +15,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from dispatch_service import handlers
 from dispatch_service.mail import Composer
-from heardback import migrations, outbox
+from heardback import outbox
 from heardback.clock import Clock
 from heardback.contracts import registry, topics
 from heardback.db import Database
@@ -24,6 +24,7 @@ from heardback.envelope import Event, decode
 from heardback.ids import TimeOrderedIds
 from heardback.testing.builders import an_event
 from heardback.testing.clock import START, ManualClock
+from heardback.testing.stack import ServiceDatabase
 
 KEYS = ["a-key-that-is-long-enough", "an-older-key-long-enough"]
 
@@ -118,10 +119,8 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-async def url(service_database: Callable[[str], Awaitable[str]]) -> str:
-    url = await service_database("dispatch")
-    await migrations.upgrade(url, schema="dispatch", package="dispatch_service")
-    return url
+async def url(migrated_database: ServiceDatabase) -> str:
+    return await migrated_database("dispatch")
 
 
 OpenDatabase = Callable[[Clock], Database]

@@ -23,7 +23,6 @@ from heardback.db import Database
 from heardback.envelope import Event
 from heardback.health import Health
 from heardback.http import build_app
-from heardback.migrations import upgrade
 from heardback.testing.builders import an_event
 from heardback.testing.clock import START, CountedIds, ManualClock
 from heardback.testing.stack import ServiceDatabase
@@ -37,11 +36,9 @@ Apply = Callable[[Iterable[Event[Any]]], Awaitable[None]]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def url(service_database: ServiceDatabase) -> str:
+async def url(migrated_database: ServiceDatabase) -> str:
     """The URL of a migrated schema."""
-    made = await service_database("insights")
-    await upgrade(made, schema="insights", package="insights_service")
-    return made
+    return await migrated_database("insights")
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from heardback import migrations, outbox
+from heardback import outbox
 from heardback.contracts import registry, topics
 from heardback.db import Database
 from heardback.envelope import Event, decode
@@ -18,6 +18,7 @@ from heardback.ids import TimeOrderedIds
 from heardback.security import LinkSigner
 from heardback.testing.builders import an_event
 from heardback.testing.clock import START, ManualClock
+from heardback.testing.stack import ServiceDatabase
 from response_service import api, handlers
 from response_service.settings import Settings
 
@@ -31,10 +32,8 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-async def url(service_database: Callable[[str], Awaitable[str]]) -> str:
-    url = await service_database("response")
-    await migrations.upgrade(url, schema="response", package="response_service")
-    return url
+async def url(migrated_database: ServiceDatabase) -> str:
+    return await migrated_database("response")
 
 
 @pytest.fixture

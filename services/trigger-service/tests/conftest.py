@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from heardback import migrations, outbox
+from heardback import outbox
 from heardback.contracts import topics
 from heardback.contracts.registry import EventType
 from heardback.db import Database
@@ -59,9 +59,8 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-async def trigger(service_database: ServiceDatabase, clock: ManualClock) -> AsyncIterator[Trigger]:
-    url = await service_database("trigger")
-    await migrations.upgrade(url, schema="trigger", package="trigger_service")
+async def trigger(migrated_database: ServiceDatabase, clock: ManualClock) -> AsyncIterator[Trigger]:
+    url = await migrated_database("trigger")
     database = Database(url, service="trigger", clock=clock, ids=CountedIds())
     await install_programs(database, folder=READY_MADE_PROGRAMS)
     yield Trigger(database=database, clock=clock)

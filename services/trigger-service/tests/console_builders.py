@@ -33,6 +33,16 @@ LARGE_ORDER = {
     "expires_after": "10d",
 }
 
+TEXT = """\
+id: large-order
+name: After a very large order
+touchpoint: purchase
+type: transactional
+survey: purchase-nps
+delay: 3d..5d
+expires_after: 10d
+"""
+
 
 def make_app(database: Database) -> FastAPI:
     """Return the app with the console's pages and nothing else."""
@@ -127,6 +137,16 @@ def touchpoints(trigger: Any, name: str, count: int) -> Sequence[Event[Any]]:
         )
         for number in range(count)
     ]
+
+
+async def kept(trigger: Any, program_id: str = "large-order") -> Any:
+    async with trigger.database.read() as connection:
+        return await rules.find_program(connection, program_id)
+
+
+def words_of(html: str) -> str:
+    """Return what a reader sees."""
+    return " ".join(re.sub(r"<[^>]+>", " ", html).split())
 
 
 async def _amend(database: Database, **fields: Any) -> None:

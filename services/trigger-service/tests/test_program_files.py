@@ -1,13 +1,16 @@
 from datetime import timedelta
 from pathlib import Path
 
+import jsonschema_rs
 import pytest
 
 from heardback.vocabulary import ProgramType
 from trigger_service.compiling import compile_program
 from trigger_service.domain.program import Cooldowns, Program, ProgramState
-from trigger_service.program_files import InvalidPrograms, read_folder
+from trigger_service.program_files import GOVERNANCE, InvalidPrograms, WrittenProgram, read_folder
+from trigger_service.schemas import governance_schema, program_schema
 from trigger_service.settings import READY_MADE_PROGRAMS
+from trigger_service.yaml_lines import read_yaml
 
 VALID = """\
 id: purchase
@@ -44,6 +47,13 @@ def test_ready_made_programs_are_valid_when_they_ship() -> None:
     assert found["ticket-closed"].delay.longest == timedelta(hours=24)
     assert found["onboarding-complete"].type is ProgramType.RELATIONAL
     assert found["onboarding-complete"].cooldowns.type == timedelta(days=90)
+
+
+@pytest.mark.parametrize("path", sorted(READY_MADE_PROGRAMS.glob("*.yaml")), ids=lambda p: p.stem)
+def test_ready_made_file_fits_the_schema_when_an_editor_checks_it(path: Path) -> None:
+    is_governance = path.name == GOVERNANCE
+    schema = governance_schema() if is_governance else program_schema(WrittenProgram)
+    jsonschema_rs.validate(schema, read_yaml(path.read_text())[0])
 
 
 def test_cooldowns_are_the_defaults_when_the_folder_says_nothing(tmp_path: Path) -> None:

@@ -126,7 +126,7 @@ async def test_program_is_taken_when_it_is_written_in_yaml(http: httpx2.AsyncCli
         ({"delay": "14d..7d"}, "delay", "'14d..7d' ends before it begins; write 7d..14d"),
         ({"delay": None}, "delay", "None is not a duration; write one such as 30s"),
         ({"colour": "red"}, "colour", "there is no such field"),
-        ({"state": "active"}, "state", "there is no such field"),
+        ({"state": "active"}, "state", "only a file says this"),
         ({"id": "Big Orders"}, "id", "write a-z, 0-9 and dashes"),
         ({"name": ""}, "name", "write something here"),
         ({"name": 7}, "name", "write a text, in quotes"),

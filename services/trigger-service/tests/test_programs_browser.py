@@ -94,9 +94,9 @@ touchpoint: purchase
 type: transactional
 survey: purchase-nps
 when: event.amout >= 100
-delay: 5d..3d
+delay: 3d..5d
+send_hours: {from: "22:00", to: "23:00"}
 expires_after: 10d
-colour: red
 """
 
 
@@ -110,8 +110,8 @@ async def test_faults_are_marked_and_nothing_typed_is_lost_when_checked(
         await type_text(page, FAULTY)
         await page.locator("#check").click()
         await expect(page.locator("#result-said")).to_contain_text("things to correct")
-        await expect(page.locator("#gutter b")).to_have_text(["!  7", "!  9"])
-        await expect(page.locator(".faults li").first).to_contain_text("write 3d..5d")
+        await expect(page.locator("#gutter b")).to_have_text(["!  6", "!  8"])
+        await expect(page.locator(".faults li").first).to_contain_text("event.amount?")
         assert await page.locator("#text").input_value() == FAULTY
         assert await page.evaluate("window.marked")
         await shoot(page, f"faulty-{view}")

@@ -385,7 +385,12 @@ async def test_row_12_nothing_is_sent_when_a_program_is_paused_or_a_shadow(
     assert await asked(trigger) == []
     (cancelled,) = await trigger.published(registry.SURVEY_CANCELLED)
     assert cancelled.reason == "paused"
-    assert await verdicts(trigger) == {"paused": 1, "shadow": 1, "cooldown_any": 1}
+    assert await verdicts(trigger) == {
+        "scheduled": 1,
+        "paused": 1,
+        "shadow": 1,
+        "cooldown_any": 1,
+    }
     await act(http, "asks", "activate")
     await trigger.deliver(a_purchase(5, customer_id="c3", occurred_at=trigger.clock.now()))
     trigger.clock.advance(2 * DAY)

@@ -29,7 +29,7 @@ from trigger_service.domain.reach import reasons_to_leave_alone
 from trigger_service.domain.touchpoint import Revocation, Touchpoint
 
 HOLDING = (InvitationState.PENDING, InvitationState.REQUESTED, InvitationState.SHADOW)
-CADENCE_STEP = timedelta(minutes=15)
+CADENCE_STEP = timedelta(hours=6)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -54,12 +54,16 @@ _IN_OTHER_WORDS: Final = {
     "int_parsing": "write a whole number",
     "int_from_float": "write a whole number",
 }
+_ONLY_IN_FILES: Final = {
+    "state": "only a file says this; over HTTP it starts paused: POST /programs/{id}/activate",
+}
 _SHORTEST_DAYS: Final = {
     Period.MONTH: 28,
     Period.QUARTER: 90,
     Period.HALF_YEAR: 181,
     Period.YEAR: 365,
 }
+_RESERVED: Final = frozenset({"schema", "validate"})
 _INTERRUPTING: Final = frozenset({Channel.EMAIL, Channel.SMS})
 """The channels that quiet hours are about; a widget or a webhook wakes nobody."""
 
@@ -192,6 +196,10 @@ def _faults(document: ProgramDocument, governance: GovernanceDocument) -> Iterat
         yield Fault(path=("touchpoint",), message=message)
     if document.cadence is not None:
         yield from _cadence_faults(document, document.cadence)
+    if document.id in _RESERVED:
+        yield Fault(
+            path=("id",), message=f"{document.id!r} is a path of the API; name it otherwise"
+        )
     if len(set(document.channels)) < len(document.channels):
         yield Fault(path=("channels",), message="name each channel once")
     if parse_duration(document.expires_after) == timedelta(0):
@@ -260,7 +268,9 @@ def _plain_faults(errors: Sequence[ErrorDetails]) -> Iterator[Fault]:
 
 
 def _plain(error: ErrorDetails) -> str:
-    context = error.get("ctx", {})
+    context, field = error.get("ctx", {}), str(error["loc"][-1] if error["loc"] else "")
+    if error["type"] == "extra_forbidden" and field in _ONLY_IN_FILES:
+        return _ONLY_IN_FILES[field]
     if error["type"] in _IN_OTHER_WORDS:
         return _IN_OTHER_WORDS[error["type"]].format(**context)
     words = PATTERN_WORDS.get(str(context.get("pattern")))

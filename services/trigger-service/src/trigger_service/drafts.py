@@ -73,13 +73,18 @@ def locate(faults: Sequence[Fault], node: yaml.Node | None) -> list[LineFault]:
 def _document(data: Any, governance: GovernanceDocument, program_id: str | None) -> ProgramDocument:
     if not isinstance(data, dict):
         raise InvalidDocument([_NOT_FIELDS])
-    if "state" in data:
-        raise InvalidDocument([_STATE])
-    document = parse(ProgramDocument, data)
-    compile_program(document, governance)
+    faults = [_STATE] if "state" in data else []
+    try:
+        fields = {name: value for name, value in data.items() if name != "state"}
+        document = parse(ProgramDocument, fields)
+        compile_program(document, governance)
+    except InvalidDocument as error:
+        raise InvalidDocument([*faults, *error.faults]) from None
     if program_id is not None and document.id != program_id:
         message = f"the id never changes: write {program_id}, or make a new program"
-        raise InvalidDocument([Fault(path=("id",), message=message)])
+        faults.append(Fault(path=("id",), message=message))
+    if faults:
+        raise InvalidDocument(faults)
     return document
 
 

@@ -1,7 +1,7 @@
 """What the console shows of programs: rows, charts and figures, made from documents and tallies."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
@@ -95,7 +95,12 @@ def volume_chart(volume: Volume) -> Markup:
         f"{volume.asked:,} to ask and {volume.not_asked:,} not to ask in all"
         f"{f', {volume.would_ask:,} to ask as a shadow' if volume.would_ask else ''}."
     )
-    return charts.column_chart(_columns(volume), kinds=KINDS, summary=summary)
+    drawn = _columns(volume)
+    if volume.would_ask:
+        return charts.column_chart(drawn, kinds=KINDS, summary=summary)
+    kinds = {kind: name for kind, name in KINDS.items() if kind != "would-ask"}
+    pairs = [replace(column, counts=column.counts[::2]) for column in drawn]
+    return charts.column_chart(pairs, kinds=kinds, summary=summary)
 
 
 def sends_chart(per_day: Mapping[date, int]) -> Markup:

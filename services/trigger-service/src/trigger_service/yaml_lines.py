@@ -14,7 +14,7 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
-            mark = self.peek_event().start_mark
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]  # of no types
             raise yaml.composer.ComposerError(None, None, "write it out here, without *", mark)
         return super().compose_node(parent, index)
 

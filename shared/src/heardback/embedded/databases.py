@@ -14,13 +14,15 @@ class SchemaOwner:
     password: str
 
 
-async def ensure_database(superuser_url: str, database: str) -> None:
-    """Create `database` unless it exists; nobody gets in without a grant."""
+async def ensure_database(
+    superuser_url: str, database: str, *, template: str = "template1"
+) -> None:
+    """Create `database` as a copy of `template` unless it exists; a grant lets others in."""
     connection = await asyncpg.connect(superuser_url)
     try:
         found = await connection.fetchval("select 1 from pg_database where datname = $1", database)
         if not found:
-            await _execute(connection, "create database %I", database)
+            await _execute(connection, "create database %I template %I", database, template)
         await _execute(connection, "revoke all on database %I from public", database)
     finally:
         await connection.close()

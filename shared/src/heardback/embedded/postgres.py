@@ -40,7 +40,6 @@ _SETTINGS: Final = {
     "unix_socket_directories": "",
     "max_connections": "200",
     "shared_buffers": "128MB",
-    "fsync": "on",
     "log_checkpoints": "off",
     "timezone": "UTC",
     "log_timezone": "UTC",
@@ -51,13 +50,17 @@ class EmbeddedPostgres:
     """One server on one data folder; `start` may be called again after `stop` or a crash.
 
     Works as an ordinary user and as root (the server then runs as an unprivileged user). Its
-    messages go to `log`, by default a file beside its data.
+    messages go to `log`, by default a file beside its data. Without `fsync` it is faster, and a
+    crash of the machine, but not one of the server, may lose everything.
     """
 
-    def __init__(self, folder: Path, port: int, log: Path | None = None) -> None:
+    def __init__(
+        self, folder: Path, port: int, log: Path | None = None, *, fsync: bool = True
+    ) -> None:
         self.folder = folder
         self.port = port
         self._log = log
+        self._fsync = fsync
         self._home: postgres_home.Home | None = None
         self._child: Child | None = None
 
@@ -89,7 +92,7 @@ class EmbeddedPostgres:
             await _initialise(self._prepared)
         for _ in range(_STARTS):
             _forget_dead_server(self._prepared.data)
-            self._child = Child(_command(self._prepared, self.port, self.log))
+            self._child = Child(self._command())
             if await self._comes_up(self._child, timeout_seconds):
                 return
             if self._child.running:
@@ -134,23 +137,23 @@ class EmbeddedPostgres:
         await connection.close()
         return True
 
-
-def _command(home: postgres_home.Home, port: int, log: Path) -> Command:
-    settings = {**_SETTINGS, "port": str(port)}
-    return Command(
-        name=_NAME,
-        arguments=[
-            str(home.programs / "postgres"),
-            *("-D", str(home.data)),
-            *(part for name, value in settings.items() for part in ("-c", f"{name}={value}")),
-        ],
-        log=log,
-        env=_environment(),
-        cwd=home.folder,
-        user=home.user,
-        stop_signal=signal.SIGINT,  # Postgres' fast shutdown; SIGTERM waits for every session
-        death_signal=signal.SIGINT,
-    )
+    def _command(self) -> Command:
+        home = self._prepared
+        settings = {**_SETTINGS, "port": str(self.port), "fsync": "on" if self._fsync else "off"}
+        return Command(
+            name=_NAME,
+            arguments=[
+                str(home.programs / "postgres"),
+                *("-D", str(home.data)),
+                *(part for name, value in settings.items() for part in ("-c", f"{name}={value}")),
+            ],
+            log=self.log,
+            env=_environment(),
+            cwd=home.folder,
+            user=home.user,
+            stop_signal=signal.SIGINT,  # Postgres' fast shutdown; SIGTERM waits for every session
+            death_signal=signal.SIGINT,
+        )
 
 
 def _environment() -> dict[str, str]:

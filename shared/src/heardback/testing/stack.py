@@ -15,6 +15,7 @@ from typing import Final
 
 import pytest
 
+from heardback import migrations
 from heardback.contracts import topics
 from heardback.embedded.apache_kafka import ApacheKafka, why_not_available
 from heardback.embedded.broker import Broker, EmbeddedBroker
@@ -33,7 +34,8 @@ _PASSWORD: Final = "only-for-tests"  # noqa: S105  # of a server that lives as l
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[EmbeddedPostgres]:
     """A running Postgres with its own folder and port."""
-    server = EmbeddedPostgres(Path(tempfile.mkdtemp(prefix="heardback-test-")), free_port())
+    folder = Path(tempfile.mkdtemp(prefix="heardback-test-"))
+    server = EmbeddedPostgres(folder, free_port(), fsync=False)
     try:
         asyncio.run(server.start())
         yield server
@@ -56,6 +58,31 @@ def service_database(postgres_server: EmbeddedPostgres) -> ServiceDatabase:
         await ensure_database(postgres_server.superuser_url(), database)
         owner = SchemaOwner(name=schema, password=_PASSWORD)
         return await ensure_schema(postgres_server.superuser_url(), database, owner)
+
+    return create
+
+
+@pytest.fixture(scope="session")
+def migrated_database(postgres_server: EmbeddedPostgres) -> ServiceDatabase:
+    """Make a fresh database with a service's tables: `url = await migrated_database("trigger")`.
+
+    The service's migrations run once; each database is a copy of what they made.
+    """
+    templates: set[str] = set()
+    numbers = itertools.count(1)
+
+    async def create(service: str) -> str:
+        server = postgres_server.superuser_url()
+        owner = SchemaOwner(name=service, password=_PASSWORD)
+        template = f"migrated_{service}"
+        if service not in templates:
+            await ensure_database(server, template)
+            url = await ensure_schema(server, template, owner)
+            await migrations.upgrade(url, schema=service, package=f"{service}_service")
+            templates.add(service)
+        database = f"{template}_{next(numbers)}"
+        await ensure_database(server, database, template=template)
+        return await ensure_schema(server, database, owner)
 
     return create
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from trigger_service.domain.invitation import InvitationState, Slot
 from trigger_service.domain.program import Program, ProgramState
-from trigger_service.domain.reason import Against, Reason, in_order, minute
+from trigger_service.domain.reason import Against, Reason, minute
 
 _NONE: Final = timedelta(0)
 
@@ -14,12 +14,11 @@ _NONE: Final = timedelta(0)
 def clashes(slots: Sequence[Slot], program: Program, at: datetime) -> Against:
     """Return the cooldowns that asking at `at` would break; exactly one apart is far enough."""
     against: Against = {}
-    for slot in slots:
-        gap = abs(at - slot.send_at)
-        for reason, cooldown in _cooldowns(slot, program):
-            if gap < cooldown:
+    for reason, clock in _CLOCKS:
+        for slot in slots:
+            if abs(at - slot.send_at) < clock(slot, program):
                 against[reason] = f"{slot.program_id} {minute(slot.send_at)}"
-    return in_order(against)
+    return against
 
 
 def free_at(
@@ -37,7 +36,8 @@ def free_at(
         until = [
             slot.send_at + cooldown
             for slot in slots
-            if abs(at - slot.send_at) < (cooldown := _longest(slot, program))
+            for _, clock in _CLOCKS
+            if abs(at - slot.send_at) < (cooldown := clock(slot, program))
         ]
         if not until:
             break
@@ -45,21 +45,30 @@ def free_at(
     return at
 
 
-def _cooldowns(slot: Slot, program: Program) -> Sequence[tuple[Reason, timedelta]]:
-    if slot.state is InvitationState.SHADOW and not _sees_shadow(slot, program):
-        return ()
-    cooldowns = program.cooldowns
-    held = [(Reason.COOLDOWN_ANY, cooldowns.any)]
-    if slot.type is program.type:
-        held.append((Reason.COOLDOWN_TYPE, cooldowns.type))
-    if slot.program_id == program.program_id:
-        held.append((Reason.COOLDOWN_PROGRAM, cooldowns.program))
-    return held
+def _any(slot: Slot, program: Program) -> timedelta:
+    return program.cooldowns.any if _counts(slot, program) else _NONE
 
 
-def _longest(slot: Slot, program: Program) -> timedelta:
-    return max((cooldown for _, cooldown in _cooldowns(slot, program)), default=_NONE)
+def _type(slot: Slot, program: Program) -> timedelta:
+    counts = slot.type is program.type and _counts(slot, program)
+    return program.cooldowns.type if counts else _NONE
 
 
-def _sees_shadow(slot: Slot, program: Program) -> bool:
-    return program.state is ProgramState.SHADOW and slot.program_id == program.program_id
+def _program(slot: Slot, program: Program) -> timedelta:
+    counts = slot.program_id == program.program_id and _counts(slot, program)
+    return program.cooldowns.program if counts else _NONE
+
+
+def _counts(slot: Slot, program: Program) -> bool:
+    """A shadow stands in nobody's way but its own program's, while that is one."""
+    return slot.state is not InvitationState.SHADOW or (
+        program.state is ProgramState.SHADOW and slot.program_id == program.program_id
+    )
+
+
+_CLOCKS: Final = (
+    (Reason.COOLDOWN_ANY, _any),
+    (Reason.COOLDOWN_TYPE, _type),
+    (Reason.COOLDOWN_PROGRAM, _program),
+)
+"""The three clocks, each with how far apart it wants a slot and a program to be."""
