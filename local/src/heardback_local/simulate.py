@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from heardback.contracts import topics
 from heardback.errors import Invalid, Retryable
 from heardback_local.complaints import complaints
 from heardback_local.demo_programs import PROGRAMS_FOLDER
@@ -24,6 +25,9 @@ from heardback_local.simulation import Progress, Script, Simulation
 from heardback_local.state import DEFAULT_FOLDER, State
 from heardback_local.truth import Comparison, all_equal, nps_text
 
+_PLAYED: Final = {
+    topic.name for topic in (topics.PURCHASE, topics.TICKET_CLOSED, topics.ONBOARDING_COMPLETE)
+}
 _DEFAULT_CUSTOMERS: Final = 100
 _CHECK_SECONDS: Final = 60.0
 
@@ -122,7 +126,8 @@ async def _require_quick_programs(
     except httpx2.HTTPError as error:
         raise PartSilent(why=f"{type(error).__name__}: {error}") from error
     for program in programs:
-        if program["state"] == "active" and program["delay_max"] > patience_seconds:
+        is_played = program["state"] == "active" and program["touchpoint"] in _PLAYED
+        if is_played and program["delay_max"] > patience_seconds:
             raise ProgramsTooSlow(
                 program=program["program_id"],
                 asks_after_seconds=program["delay_max"],

@@ -144,8 +144,8 @@ steps = st.lists(
 def played(history: list[tuple[str, int, timedelta]], *, with_shadow: bool) -> Twin:
     twin = Twin(a_governance(quiet_hours=NIGHT, daily_budget=2))
     if with_shadow:
-        twin.write(a_document("b", touchpoint="purchase"), ProgramState.SHADOW)
-    twin.write(a_document("a", touchpoint="purchase", delay="1h..24h", cooldown="5d"))
+        twin.write(a_document("a", touchpoint="purchase"), ProgramState.SHADOW)
+    twin.write(a_document("b", touchpoint="purchase", delay="1h..24h", cooldown="5d"))
     twin.write(a_document("c", touchpoint="purchase", on_throttle="defer", after_uses=2))
     for customer_id in ("c0", "c1"):
         twin.tell(customer_id, lambda c: replace(c, email="ada@example.com"))
@@ -161,14 +161,14 @@ def test_others_ask_just_the_same_when_a_program_is_in_shadow(
     history: list[tuple[str, int, timedelta]],
 ) -> None:
     with_it, without = (played(history, with_shadow=given) for given in (True, False))
-    assert all(request.document.id != "b" for request in with_it.requests)
+    assert all(request.document.id != "a" for request in with_it.requests)
     requests = [
         [(r.invitation.touchpoint_id, r.document.id, r.at) for r in twin.requests]
         for twin in (with_it, without)
     ]
     assert requests[0] == requests[1]
     for entry, other in zip(with_it.entries, without.entries, strict=True):
-        rest = [o.decision.against for o in entry.outcomes if o.program_id != "b"]
+        rest = [o.decision.against for o in entry.outcomes if o.program_id != "a"]
         assert rest == [outcome.decision.against for outcome in other.outcomes]
 
 

@@ -32,7 +32,7 @@ HOLDING = (InvitationState.PENDING, InvitationState.REQUESTED, InvitationState.S
 CADENCE_STEP = timedelta(hours=6)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Request:
     """A survey that was asked for, with the rules that were in force at that moment."""
 
@@ -44,7 +44,7 @@ class Request:
     governance: GovernanceDocument
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Kept:
     """A program as the service keeps it."""
 
@@ -81,8 +81,6 @@ class Twin:
         self._runs: dict[str, tuple[Run, int]] = {}
         self._ids = CountedIds()
 
-    # Events.
-
     def deliver(self, *touchpoints: Touchpoint) -> None:
         """Decide on those that are new."""
         first: dict[str, Touchpoint] = {}
@@ -115,29 +113,21 @@ class Twin:
         if invitation.state is InvitationState.REQUESTED:
             self._keep(invitation.moved(InvitationState.RELEASED, "bounced"))
 
-    # Commands.
-
     def write(self, document: ProgramDocument, state: ProgramState = ProgramState.ACTIVE) -> None:
         """Put a program, or its next version, in force. Raises: InvalidDocument."""
-        before = self.programs.get(document.id)
-        kept = Kept(
-            document=document,
-            version=before.version + 1 if before else 1,
-            state=before.state if before else state,
-        )
-        self._enforce({**self.programs, document.id: kept}, self.governance)
+        before = self.programs.get(document.id, Kept(document, 0, state))
+        after = Kept(document, before.version + 1, before.state)
+        self._enforce({**self.programs, document.id: after}, self.governance)
 
     def set_state(self, program_id: str, state: ProgramState) -> None:
         """Activate, pause, shadow or archive a program."""
         kept = self.programs[program_id]
-        after = Kept(document=kept.document, version=kept.version, state=state)
+        after = Kept(kept.document, kept.version, state)
         self._enforce({**self.programs, program_id: after}, self.governance)
 
     def govern(self, governance: GovernanceDocument) -> None:
         """Put another governance in force. Raises: InvalidDocument."""
         self._enforce(self.programs, governance)
-
-    # Time.
 
     def advance(self, by: timedelta) -> None:
         """Let time pass; each timer fires when it is due."""
@@ -197,20 +187,14 @@ class Twin:
 
     def _decide(self, touchpoints: Iterable[Touchpoint], catalogue: Catalogue) -> None:
         given = list(touchpoints)
-        ledger = decide_all(
-            {touchpoint.customer_id: self.state_of(touchpoint.customer_id) for touchpoint in given},
-            given,
-            catalogue=catalogue,
-            now=self.now,
-            new_id=self._ids.new,
-        )
+        states = {t.customer_id: self.state_of(t.customer_id) for t in given}
+        ledger = decide_all(states, given, catalogue=catalogue, now=self.now, new_id=self._ids.new)
         self._known |= {touchpoint.touchpoint_id for touchpoint in given}
         self.customers |= {key: state.customer for key, state in ledger.states.items()}
         self.entries.extend(ledger.entries)
-        for entry in ledger.entries:
-            for outcome in entry.outcomes:
-                if outcome.invitation is not None:
-                    self._keep(outcome.invitation)
+        for outcome in (o for entry in ledger.entries for o in entry.outcomes):
+            if outcome.invitation is not None:
+                self._keep(outcome.invitation)
 
     def _send(self, due: list[Invitation]) -> None:
         pending = [i for i in due if i.state is InvitationState.PENDING]
@@ -222,27 +206,19 @@ class Twin:
             self._keep(one.invitation)
             if one.channel is not None:
                 self._used.update([(day, EVERYTHING), (day, quota_scope(one.invitation))])
-                request = Request(
-                    invitation=one.invitation,
-                    customer=one.customer,
-                    channel=one.channel,
-                    at=self.now,
-                    document=self.programs[one.invitation.program_id].document,
-                    governance=self.governance,
+                document = self.programs[one.invitation.program_id].document
+                rules = (document, self.governance)
+                self.requests.append(
+                    Request(one.invitation, one.customer, one.channel, self.now, *rules)
                 )
-                self.requests.append(request)
 
     def _limits(self, pending: Iterable[Invitation], day: datetime) -> Limits:
         allowed = {EVERYTHING: self.governance.daily_budget}
         for invitation in pending:
             quotas = self.programs[invitation.program_id].document.quotas
             allowed[quota_scope(invitation)] = quotas.get(invitation.segment or "")
-        left = {
-            scope: most - self._used[day, scope]
-            for scope, most in allowed.items()
-            if most is not None
-        }
-        return Limits(left=left)
+        limited = {scope: most for scope, most in allowed.items() if most is not None}
+        return Limits(left={s: most - self._used[day, s] for s, most in limited.items()})
 
     def _keep(self, invitation: Invitation) -> None:
         key, customer_id = invitation.invitation_id, invitation.customer_id
@@ -250,12 +226,9 @@ class Twin:
         self._slots[customer_id].pop(key, None)
         self._pending[customer_id].discard(key)
         if invitation.state in HOLDING:
-            self._slots[customer_id][key] = Slot(
-                program_id=invitation.program_id,
-                type=invitation.type,
-                send_at=invitation.send_at,
-                state=invitation.state,
-            )
+            names = ("program_id", "type", "send_at", "state")
+            slot = Slot(**{name: getattr(invitation, name) for name in names})
+            self._slots[customer_id][key] = slot
         if invitation.state is InvitationState.PENDING:
             self._pending[customer_id].add(key)
             self._set_timer("send", key, invitation.send_at)
@@ -271,14 +244,11 @@ class Twin:
             return
         run, steps = self._reached(program)
         target = max(steps, run.target(self.now))
-        due = [
-            run.touchpoint(customer_id)
-            for low, high in run.arc.ranges(steps, target)
-            for _, customer_id in self._circle[
-                bisect_left(self._circle, (low, "")) : bisect_left(self._circle, (high, ""))
-            ]
-        ]
-        new = [touchpoint for touchpoint in due if touchpoint.touchpoint_id not in self._known]
+        turns = list[Touchpoint]()
+        for low, high in run.arc.ranges(steps, target):
+            first, last = (bisect_left(self._circle, (bucket, "")) for bucket in (low, high))
+            turns.extend(run.touchpoint(key) for _, key in self._circle[first:last])
+        new = [turn for turn in turns if turn.touchpoint_id not in self._known]
         self._decide(new, self._catalogue.only(program))
         self._runs[program_id] = (run, target)
         is_done = target >= run.arc.width

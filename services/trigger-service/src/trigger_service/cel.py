@@ -16,7 +16,7 @@ from typing import Final
 
 from cel_expr_python import cel
 
-from trigger_service.cel_faults import explain, place_of, type_words
+from trigger_service.cel_faults import explain, no_field, place_of, type_words
 from trigger_service.domain.expression import Failed, InvalidExpression, Predicate
 from trigger_service.domain.fields import KNOWN, Fields, FieldType
 
@@ -68,6 +68,7 @@ _LEFT_OUT: Final = {
 
 _STRING: Final = r"""(?:"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')"""
 _NO_CODE: Final = r"""//[^\n]*|\"{3}[\s\S]*?\"{3}|'{3}[\s\S]*?'{3}|""" + _STRING
+_KNOWN_NAME: Final = re.compile(rf"""["']([a-z0-9_.]+)["']\s+in\s+{KNOWN}\b|{_STRING}""")
 _CONSTANT_TIME: Final = re.compile(rf"{_NO_CODE}|\b((timestamp|duration)\(\s*{_STRING}\s*\))")
 _EXAMPLES: Final = {"timestamp": '"2026-01-31T00:00:00Z"', "duration": '"36h"'}
 
@@ -97,6 +98,7 @@ def compile_expression(source: str, fields: Fields) -> Predicate:
         given = type_words(compiled.return_type().name().lower())
         msg = f'this gives a {given}, not true or false; compare it, as in customer.plan == "pro"'
         raise InvalidExpression(msg)
+    _check_known_names(source, fields)
     _check_constant_times(environment, source)
     # Every field that the source can possibly mention; the library copies all that it is given.
     names = tuple(name for name in (*fields.types, KNOWN) if name.rpartition(".")[2] in source)
@@ -155,6 +157,15 @@ def _overload(name: str, types: tuple[str, str]) -> dict[str, str]:
         "signature": f"{operator}({operands})",
         "return": "bool",
     }
+
+
+def _check_known_names(source: str, fields: Fields) -> None:
+    """Refuse to ask whether something is known that is no field; it never would be."""
+    for found in _KNOWN_NAME.finditer(source):
+        name = found[1]
+        if name and name not in fields.types:
+            place = place_of(source, found.start(1))
+            raise InvalidExpression(f"{place}: {no_field(name, fields.types)}")
 
 
 def _check_constant_times(environment: cel.Env, source: str) -> None:

@@ -57,7 +57,7 @@ def explain(text: str, source: str, fields: Iterable[str]) -> str:
     if undeclared := _UNDECLARED.search(what):
         name = undeclared[1][:_MOST]
         start = max(source.rfind(name, 0, offset + len(name)), 0)
-        return f"{place_of(source, start)}: {_no_field(name, fields)}"
+        return f"{place_of(source, start)}: {no_field(name, fields)}"
     return f"{place_of(source, offset)}: {_plain(what)}"
 
 
@@ -83,7 +83,8 @@ def _called(offset: int, what: str, source: str) -> str:
     return undeclared[1] if undeclared and source[offset : offset + 1] == "(" else ""
 
 
-def _no_field(name: str, fields: Iterable[str]) -> str:
+def no_field(name: str, fields: Iterable[str]) -> str:
+    """Return what to tell somebody who wrote `name`, which is none of `fields`."""
     if name in ("customer", "event"):
         return f"{name} is no field by itself; write one such as {name}.plan"
     group, dot, short = name.rpartition(".")
