@@ -75,7 +75,7 @@ def _openapi(service: Service) -> asyncapi.Document:
 
 def _schemas() -> Iterator[tuple[str, asyncapi.Document]]:
     """Yield what people write, by name: `program-file` may also say its state."""
-    schemas = importlib.import_module("trigger_service.schemas")
+    schemas = importlib.import_module("trigger_service.api.schemas")
     written = importlib.import_module("trigger_service.program_files").WrittenProgram
     yield "program", schemas.program_schema()
     yield "program-file", schemas.program_schema(written, name="program-file")

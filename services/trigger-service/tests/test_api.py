@@ -10,7 +10,7 @@ from heardback.health import Health
 from heardback.http import build_app
 from heardback.testing.builders import a_purchase, an_event
 from heardback.testing.clock import START
-from trigger_service.api import router
+from trigger_service.api.decisions import router
 
 
 @pytest.fixture

@@ -16,12 +16,12 @@ from trigger_service.compiling import (
     compile_program,
     parse,
 )
+from trigger_service.console.words import REASONS
 from trigger_service.documents import Document, GovernanceDocument, ProgramDocument
 from trigger_service.domain.fields import STANDARD_CUSTOMER, STANDARD_EVENT
 from trigger_service.domain.reason import Reason
 from trigger_service.program_files import WrittenProgram, read_folder
 from trigger_service.settings import READY_MADE_PROGRAMS
-from trigger_service.words import REASONS
 
 DOCS: Final = Path(__file__).parents[3] / "docs"
 GUIDE: Final = (DOCS / "programs.md").read_text()

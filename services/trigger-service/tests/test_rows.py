@@ -6,6 +6,7 @@ Events in, events out and HTTP, on a real Postgres, with a clock that the test m
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -510,7 +511,7 @@ async def test_row_17_no_more_than_the_quota_and_the_budget_go_out_when_many_are
         midnight = datetime.combine(trigger.clock.now().date() + DAY, datetime.min.time(), UTC)
         trigger.clock.advance(midnight + DAY - timedelta(seconds=1) - trigger.clock.now())
     assert sent_by_day[0] == 5
-    assert all(after - before <= 5 for before, after in zip(sent_by_day, sent_by_day[1:]))
+    assert all(after - before <= 5 for before, after in pairwise(sent_by_day))
     assert sent_by_day[-1] == 20
     postponed = Counter(e.reason for e in await trigger.published(registry.SURVEY_POSTPONED))
     assert postponed["quota"] >= 7

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from trigger_service import reading, words
 from trigger_service.compiling import parse
+from trigger_service.console import reading, words
 from trigger_service.documents import GovernanceDocument, ProgramDocument
 from trigger_service.domain.reason import Reason
 

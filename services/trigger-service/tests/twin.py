@@ -3,7 +3,7 @@
 from bisect import bisect_left, insort
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from heapq import heappop, heappush
 
@@ -14,14 +14,8 @@ from trigger_service.documents import GovernanceDocument, ProgramDocument
 from trigger_service.domain.cadence_run import Run
 from trigger_service.domain.customer import Customer
 from trigger_service.domain.decision import State
-from trigger_service.domain.due import (
-    EVERYTHING,
-    Limits,
-    Moment,
-    day_of,
-    decide_all_due,
-    quota_scope,
-)
+from trigger_service.domain.due import EVERYTHING, Limits, Moment, day_of, decide_all_due
+from trigger_service.domain.due import quota_scope as scope_of
 from trigger_service.domain.invitation import Invitation, InvitationState, Slot
 from trigger_service.domain.ledger import Entry, decide_all
 from trigger_service.domain.program import Catalogue, Program, ProgramState
@@ -29,7 +23,7 @@ from trigger_service.domain.reach import reasons_to_leave_alone
 from trigger_service.domain.touchpoint import Revocation, Touchpoint
 
 HOLDING = (InvitationState.PENDING, InvitationState.REQUESTED, InvitationState.SHADOW)
-CADENCE_STEP = timedelta(hours=6)
+CADENCE_STEP, DEFAULT = timedelta(hours=6), GovernanceDocument()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +50,12 @@ class Kept:
 class Twin:
     """Events, commands and time go in; `entries` and `requests` come out.
 
-    Nothing is fired but by `advance`, at its time, and by `fire`, as late as it is.
+    Timers fire by `advance`, each at its time, and by `fire`, as late as it is: set `now`.
     """
 
-    def __init__(
-        self, governance: GovernanceDocument | None = None, *, now: datetime = START
-    ) -> None:
+    def __init__(self, governance: GovernanceDocument = DEFAULT, now: datetime = START) -> None:
         self.now = now
-        self.governance = governance or GovernanceDocument()
+        self.governance = governance
         self.programs: dict[str, Kept] = {}
         self.customers: dict[str, Customer] = {}
         self.invitations: dict[str, Invitation] = {}
@@ -71,7 +63,6 @@ class Twin:
         self.requests: list[Request] = []
         self._catalogue = Catalogue.of([], compile_governance(self.governance))
         self._slots: dict[str, dict[str, Slot]] = defaultdict(dict)
-        self._pending: dict[str, set[str]] = defaultdict(set)
         self._revocations: dict[str, dict[str, Revocation]] = {}
         self._known: set[str] = set()
         self._used: Counter[tuple[datetime, str]] = Counter()
@@ -121,8 +112,7 @@ class Twin:
 
     def set_state(self, program_id: str, state: ProgramState) -> None:
         """Activate, pause, shadow or archive a program."""
-        kept = self.programs[program_id]
-        after = Kept(kept.document, kept.version, state)
+        after = replace(self.programs[program_id], state=state)
         self._enforce({**self.programs, program_id: after}, self.governance)
 
     def govern(self, governance: GovernanceDocument) -> None:
@@ -136,10 +126,6 @@ class Twin:
             self.now = max(self.now, self._heap[0][0])
             self.fire()
         self.now = until
-
-    def jump(self, by: timedelta) -> None:
-        """Let time pass while nothing fires."""
-        self.now += by
 
     def fire(self) -> None:
         """Fire all timers that are due, at once."""
@@ -162,8 +148,6 @@ class Twin:
             revocations=self._revocations.get(customer_id, {}),
         )
 
-    # What the stores and handlers do.
-
     def _customer(self, customer_id: str) -> Customer:
         if customer_id not in self.customers:
             customer = self.customers[customer_id] = Customer(customer_id=customer_id)
@@ -171,7 +155,8 @@ class Twin:
         return self.customers[customer_id]
 
     def _pending_of(self, customer_id: str) -> list[Invitation]:
-        return [self.invitations[key] for key in sorted(self._pending[customer_id])]
+        held = [self.invitations[key] for key in self._slots[customer_id]]
+        return [invitation for invitation in held if invitation.state is InvitationState.PENDING]
 
     def _enforce(self, programs: dict[str, Kept], governance: GovernanceDocument) -> None:
         compiled = [
@@ -205,7 +190,7 @@ class Twin:
         for one in decide_all_due(pending, states, limits=limits, moment=moment):
             self._keep(one.invitation)
             if one.channel is not None:
-                self._used.update([(day, EVERYTHING), (day, quota_scope(one.invitation))])
+                self._used.update([(day, EVERYTHING), (day, scope_of(one.invitation))])
                 document = self.programs[one.invitation.program_id].document
                 rules = (document, self.governance)
                 self.requests.append(
@@ -216,7 +201,7 @@ class Twin:
         allowed = {EVERYTHING: self.governance.daily_budget}
         for invitation in pending:
             quotas = self.programs[invitation.program_id].document.quotas
-            allowed[quota_scope(invitation)] = quotas.get(invitation.segment or "")
+            allowed[scope_of(invitation)] = quotas.get(invitation.segment or "")
         limited = {scope: most for scope, most in allowed.items() if most is not None}
         return Limits(left={s: most - self._used[day, s] for s, most in limited.items()})
 
@@ -224,13 +209,11 @@ class Twin:
         key, customer_id = invitation.invitation_id, invitation.customer_id
         self.invitations[key] = invitation
         self._slots[customer_id].pop(key, None)
-        self._pending[customer_id].discard(key)
         if invitation.state in HOLDING:
             names = ("program_id", "type", "send_at", "state")
             slot = Slot(**{name: getattr(invitation, name) for name in names})
             self._slots[customer_id][key] = slot
         if invitation.state is InvitationState.PENDING:
-            self._pending[customer_id].add(key)
             self._set_timer("send", key, invitation.send_at)
 
     def _set_timer(self, kind: str, key: str, due_at: datetime) -> None:

@@ -6,16 +6,12 @@ from pathlib import Path
 from heardback.contracts import registry, topics
 from heardback.db import Database
 from heardback.service import Service
-from trigger_service import (
-    api,
-    cadences,
-    console_pages,
-    dry_run_api,
-    governance_api,
-    handlers,
-    programs_api,
-    rules,
-)
+from trigger_service import cadences, handlers, rules
+from trigger_service.api import decisions as api
+from trigger_service.api import dry_run as dry_run_api
+from trigger_service.api import governance as governance_api
+from trigger_service.api import programs as programs_api
+from trigger_service.console import routes as console_pages
 from trigger_service.program_files import read_folder
 from trigger_service.settings import Settings
 

@@ -8,8 +8,10 @@ from fastapi import APIRouter, Query, Request, Response
 
 from heardback.console.pages import Console
 from heardback.http import DatabaseOf
-from trigger_service import api, program_store, words
-from trigger_service.api import DecisionView
+from trigger_service import program_store
+from trigger_service.api import decisions as api
+from trigger_service.api.decisions import DecisionView
+from trigger_service.console import words
 from trigger_service.documents import ProgramDocument
 
 _PAGE: Final = 20

@@ -7,12 +7,12 @@ from typing import Any, Final
 import orjson
 from markupsafe import Markup, escape
 
-from trigger_service import page_views, reading
 from trigger_service.compiling import governance_of
+from trigger_service.console import reading, views
+from trigger_service.console.drafts import Draft, LineFault
+from trigger_service.console.previews import Preview
 from trigger_service.differences import Difference, differences
 from trigger_service.documents import GovernanceDocument, ProgramDocument, as_written
-from trigger_service.drafts import Draft, LineFault
-from trigger_service.previews import Preview
 from trigger_service.program_store import KeptGovernance, KeptProgram
 
 _SPARE_LINES: Final = 200
@@ -105,7 +105,7 @@ def field_help() -> list[FieldHelp]:
             name=field.alias or name,
             is_required=field.is_required(),
             about=field.description or "",
-            example=page_views.written(field.examples[0]) if field.examples else "",
+            example=views.written(field.examples[0]) if field.examples else "",
         )
         for name, field in ProgramDocument.model_fields.items()
     ]

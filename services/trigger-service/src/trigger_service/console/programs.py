@@ -8,12 +8,13 @@ from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from heardback.console.pages import Console, back, patch, refuse_cross_site, wants_patch
 from heardback.db import Database
 from heardback.http import DatabaseOf
-from trigger_service import page_views, program_store, queries, reading, rules
+from trigger_service import program_store, queries, rules
 from trigger_service.compiling import InvalidDocument
+from trigger_service.console import reading, views
+from trigger_service.console.volume import Volume, first_day, volumes
 from trigger_service.documents import GovernanceDocument, ProgramDocument
 from trigger_service.domain.program import ProgramState
 from trigger_service.rules import UnknownProgram
-from trigger_service.volume import Volume, first_day, volumes
 
 _MONTH: Final = 30
 _PERIODS: Final = (7, 30, 90)
@@ -48,12 +49,12 @@ class ProgramsPages:
         """Show every program, how much it asks, and what holds for all of them."""
         now = database.clock.now()
         async with database.read() as connection:
-            programs, governance = await page_views.load(connection)
+            programs, governance = await views.load(connection)
             since = first_day(now.date(), _MONTH)
             tally = await queries.tally(connection, since=since)
-            limits = await page_views.limits(connection, governance, now=now)
+            limits = await views.limits(connection, governance, now=now)
         found = volumes(tally, today=now.date(), days=_MONTH)
-        rows = [page_views.row(program, found[program.program_id]) for program in programs]
+        rows = [views.row(program, found[program.program_id]) for program in programs]
         return self._console.page(
             request,
             "programs.html",
@@ -87,8 +88,8 @@ class ProgramsPages:
             **shown,
             older=older,
             newer=newer,
-            differences=page_views.compare(versions, older, newer),
-            written=page_views.written,
+            differences=views.compare(versions, older, newer),
+            written=views.written,
             notice=_DONE.get(done, ""),
             periods=_PERIODS,
         )
@@ -136,7 +137,7 @@ class ProgramsPages:
             "lines": reading.read_aloud(
                 document, GovernanceDocument.model_validate_json(governance.document)
             ),
-            "text": page_views.as_yaml(program.document),
+            "text": views.as_yaml(program.document),
             "versions": versions,
             "days": days,
             **_figures(volume),
@@ -151,8 +152,8 @@ class ProgramsPages:
 def _figures(volume: Volume) -> dict[str, Any]:
     return {
         "volume": volume,
-        "chart": page_views.volume_chart(volume),
-        "why_not": page_views.why_not(volume.reasons, of=volume.decisions),
+        "chart": views.volume_chart(volume),
+        "why_not": views.why_not(volume.reasons, of=volume.decisions),
     }
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from trigger_service.domain.cadence_run import Run
 from trigger_service.domain.rehearsal import Happening
 from trigger_service.domain.touchpoint import Touchpoint
-from trigger_service.past_events import Stories
+from trigger_service.dry_run.past_events import Stories
 
 _CHUNK: Final = 500
 

@@ -10,15 +10,16 @@ from markupsafe import Markup
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heardback.console import charts
-from trigger_service import program_store, queries, reading, words
+from trigger_service import program_store, queries
 from trigger_service.compiling import governance_of
+from trigger_service.console import reading, words
+from trigger_service.console.volume import Volume
+from trigger_service.console.yaml_text import to_yaml
 from trigger_service.differences import Difference, differences
 from trigger_service.documents import GovernanceDocument, ProgramDocument
 from trigger_service.domain.due import EVERYTHING, day_of
 from trigger_service.domain.program import ProgramState
 from trigger_service.program_store import KeptGovernance, KeptProgram, KeptVersion
-from trigger_service.volume import Volume
-from trigger_service.yaml_text import to_yaml
 
 KINDS: Final = {"asked": "Asked", "would-ask": "Would ask (shadow)", "not-asked": "Not asked"}
 _FEWEST_COLUMNS: Final = 14

@@ -11,15 +11,16 @@ from fastapi.responses import RedirectResponse
 from heardback.console.pages import Console, patch, refuse_cross_site, wants_patch
 from heardback.db import Database
 from heardback.http import DatabaseOf
-from trigger_service import editor_views, page_views, program_store, rules
+from trigger_service import program_store, rules
 from trigger_service.compiling import Fault, InvalidDocument
+from trigger_service.console import editor_views, views
+from trigger_service.console.drafts import Draft, read_draft, refused
+from trigger_service.console.editor_views import Result
+from trigger_service.console.previews import preview
+from trigger_service.console.ready_made import templates, text_for
 from trigger_service.documents import GovernanceDocument
-from trigger_service.drafts import Draft, read_draft, refused
-from trigger_service.dry_run import DryRunTooLong
-from trigger_service.editor_views import Result
-from trigger_service.previews import preview
+from trigger_service.dry_run.playing import DryRunTooLong
 from trigger_service.program_store import KeptGovernance, KeptProgram
-from trigger_service.ready_made import templates, text_for
 from trigger_service.rules import ProgramExists, VersionConflict
 
 _FORM: Final = [Depends(refuse_cross_site)]
@@ -83,7 +84,7 @@ class ProgramEditor:
         held = await _load(database, program_id)
         if held.kept is None:
             return self._missing(request, program_id)
-        text = page_views.as_yaml(held.kept.document)
+        text = views.as_yaml(held.kept.document)
         return self._page(request, held, text=text, version=held.kept.version)
 
     async def send_new(
@@ -223,5 +224,5 @@ def _shown(text: str, result: Result | None) -> dict[str, Any]:
         "result": result,
         "gutter": editor_views.gutter(text, faults),
         "excerpt": editor_views.excerpt,
-        "written": page_views.written,
+        "written": views.written,
     }

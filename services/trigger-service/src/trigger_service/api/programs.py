@@ -13,7 +13,9 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from heardback.errors import Invalid
 from heardback.http import DatabaseOf
 from trigger_service import program_store, queries, rules
-from trigger_service.api_views import (
+from trigger_service.api.bodies import JSON, YAML, read_document
+from trigger_service.api.schemas import Schema, body_schema, program_schema
+from trigger_service.api.views import (
     DifferenceList,
     ProgramId,
     ProgramList,
@@ -23,13 +25,11 @@ from trigger_service.api_views import (
     VersionView,
     VolumeView,
 )
-from trigger_service.bodies import JSON, YAML, read_document
 from trigger_service.compiling import Fault, InvalidDocument, parse
 from trigger_service.differences import differences
 from trigger_service.documents import ProgramDocument
 from trigger_service.domain.program import ProgramState
 from trigger_service.program_store import KeptProgram
-from trigger_service.schemas import Schema, body_schema, program_schema
 
 router: Final = APIRouter(prefix="/programs", tags=["programs"])
 

@@ -6,9 +6,9 @@ from fastapi import APIRouter
 
 from heardback.clock import Clock, SystemClock
 from heardback.console.pages import Console, navigation
-from trigger_service import customer_page
-from trigger_service.program_editor import ProgramEditor
-from trigger_service.programs_pages import ProgramsPages
+from trigger_service.console import customer as customer_page
+from trigger_service.console.editor import ProgramEditor
+from trigger_service.console.programs import ProgramsPages
 from trigger_service.settings import Settings
 
 
@@ -20,7 +20,7 @@ def routers(settings: Settings, *, clock: Clock | None = None) -> Sequence[APIRo
         programs=settings.programs_url,
     )
     console = Console(
-        package="trigger_service",
+        package="trigger_service.console",
         active="Programs",
         navigation=links,
         clock=clock or SystemClock(),

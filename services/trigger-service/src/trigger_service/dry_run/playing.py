@@ -37,8 +37,14 @@ from trigger_service.domain.cadence_run import Run
 from trigger_service.domain.decision import State
 from trigger_service.domain.program import Catalogue, Program, ProgramState
 from trigger_service.domain.rehearsal import Happening, Rehearsal
-from trigger_service.past_events import PastEvents, Stories, believable, in_chunks, read_events
-from trigger_service.past_touchpoints import by_customer, cohort, cohort_size, recorded
+from trigger_service.dry_run.past_events import (
+    PastEvents,
+    Stories,
+    believable,
+    in_chunks,
+    read_events,
+)
+from trigger_service.dry_run.past_touchpoints import by_customer, cohort, cohort_size, recorded
 
 MOST_EVENTS: Final = 20_000
 MOST_TOUCHPOINTS: Final = 100_000

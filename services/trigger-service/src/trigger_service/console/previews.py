@@ -8,10 +8,10 @@ from typing import Final
 from markupsafe import Markup
 
 from heardback.db import Database
-from trigger_service import page_views, words
+from trigger_service.console import views, words
 from trigger_service.documents import ProgramDocument
 from trigger_service.domain.rehearsal import Rehearsed
-from trigger_service.dry_run import DryRun, DryRunRequest, dry_run
+from trigger_service.dry_run.playing import DryRun, DryRunRequest, dry_run
 
 LAST_DAYS: Final = 30
 _EXAMPLES: Final = 10
@@ -38,8 +38,8 @@ class Preview:
     customers: int
     is_cut: bool
     is_cadence: bool
-    why_not: Sequence[page_views.WhyNot]
-    cancelled: Sequence[page_views.WhyNot]
+    why_not: Sequence[views.WhyNot]
+    cancelled: Sequence[views.WhyNot]
     chart: Markup | None
     examples: Sequence[Example]
 
@@ -76,9 +76,9 @@ def _seen(played: DryRun, document: ProgramDocument) -> Preview:
         customers=rehearsal.customers,
         is_cut=played.is_cut,
         is_cadence=played.period is not None,
-        why_not=page_views.why_not(rehearsal.suppressed, of=total),
-        cancelled=page_views.why_not(rehearsal.cancelled, of=total),
-        chart=page_views.sends_chart(per_day) if per_day else None,
+        why_not=views.why_not(rehearsal.suppressed, of=total),
+        cancelled=views.why_not(rehearsal.cancelled, of=total),
+        chart=views.sends_chart(per_day) if per_day else None,
         examples=[_example(rehearsed) for rehearsed in rehearsal.first[:_EXAMPLES]],
     )
 
@@ -86,9 +86,9 @@ def _seen(played: DryRun, document: ProgramDocument) -> Preview:
 def _basis(played: DryRun, document: ProgramDocument) -> str:
     period = played.period
     if period is not None:
-        last = page_views.short(period.ends_at.date())
+        last = views.short(period.ends_at.date())
         turn = f"{period.customers:,} customers whose turn it is, as they are known now"
-        return f"the period from {page_views.short(period.starts_at.date())} to {last}: {turn}"
+        return f"the period from {views.short(period.starts_at.date())} to {last}: {turn}"
     return f"every {document.touchpoint} of the last {LAST_DAYS} days, as recorded"
 
 

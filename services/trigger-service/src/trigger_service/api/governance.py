@@ -6,12 +6,12 @@ from fastapi import APIRouter, Request, Response
 
 from heardback.http import DatabaseOf
 from trigger_service import program_store, rules
-from trigger_service.api_views import GovernanceView, Verdict
-from trigger_service.bodies import JSON, YAML, read_document
+from trigger_service.api.bodies import JSON, YAML, read_document
+from trigger_service.api.schemas import Schema, body_schema, governance_schema
+from trigger_service.api.views import GovernanceView, Verdict
 from trigger_service.compiling import InvalidDocument, parse
 from trigger_service.documents import GovernanceDocument
 from trigger_service.program_store import KeptGovernance
-from trigger_service.schemas import Schema, body_schema, governance_schema
 
 router: Final = APIRouter(prefix="/governance", tags=["governance"])
 
