@@ -397,3 +397,11 @@ async def test_program_asks_at_once_when_it_is_activated(
     ]
     assert first["reasons"] == ["paused"]
     assert second["outcome"] == "scheduled"
+
+
+async def test_type_is_refused_when_a_later_version_changes_it(http: httpx2.AsyncClient) -> None:
+    await http.post("/programs", json=PROGRAM)
+    found = await faults(
+        await http.put("/programs/big-orders", json=PROGRAM | {"type": "relational"})
+    )
+    assert found == {"type": "it stays transactional; archive this program and write another"}

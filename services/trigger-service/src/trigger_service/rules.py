@@ -263,7 +263,10 @@ def _next(
     file_digest: str | None = None,
 ) -> KeptProgram:
     text = text_of(document)
-    version = 1 if before is None else before.version + (before.document != text)
+    version = 1
+    if before is not None:
+        version = before.version + (before.document != text)
+        _see_same_type(document, before)
     return KeptProgram(
         program_id=document.id,
         state=state,
@@ -271,6 +274,14 @@ def _next(
         document=text,
         file_digest=file_digest,
     )
+
+
+def _see_same_type(document: ProgramDocument, before: KeptProgram) -> None:
+    """What waits was decided under the cooldowns of its type."""
+    type_before = ProgramDocument.model_validate_json(before.document).type
+    if document.type is not type_before:
+        message = f"it stays {type_before}; archive this program and write another"
+        raise InvalidDocument([Fault(path=("type",), message=message)])
 
 
 async def _save(tx: Transaction, after: KeptProgram, before: KeptProgram | None) -> KeptProgram:
