@@ -1,6 +1,7 @@
 """The consumer on a real broker and a real Postgres: effects happen once, whatever happens."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -164,6 +165,41 @@ async def test_bad_messages_are_set_aside_when_good_ones_stand_around_them(
     assert b"customer_id" in dict(letters[b"invalid_payload"].headers)["dlq_error"]
     assert letters[b"too_large"].value == b"x" * 2_000_000
     assert letters[b"not_cloudevents"].value == b"\x00\xff"
+
+
+async def test_two_batches_are_under_way_at_once_when_more_than_one_partition_has_some(
+    service: Toy, database: Database
+) -> None:
+    under_way, most = 0, 0
+
+    async def count(tx: Transaction, events: Sequence[Event[Any]]) -> None:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        await toy.on_events(tx, events)
+        under_way -= 1
+
+    await service.publish(*purchases(range(2_000)))
+    async with service.replica(count):
+        await expect(database, keys(range(2_000)))
+    assert most == 2
+
+
+async def test_order_is_kept_per_customer_when_batches_are_under_way_at_once(
+    service: Toy, database: Database
+) -> None:
+    seen: dict[str, list[str]] = defaultdict(list)
+
+    async def look(tx: Transaction, events: Sequence[Event[Any]]) -> None:
+        await toy.on_events(tx, events)
+        for event in events:
+            seen[event.customer_id].append(event.id)
+
+    messages = [encode(a_purchase(n, customer_id=f"c{n % 7}")) for n in range(1_000)]
+    await service.publish(*messages)
+    async with service.replica(look):
+        await expect(database, keys(range(1_000)))
+    assert seen == {f"c{c}": [f"purchase-{n}" for n in range(c, 1_000, 7)] for c in range(7)}
 
 
 async def test_only_the_culprit_is_set_aside_when_a_handler_fails(

@@ -1,10 +1,12 @@
 """The relay: in order per customer, nothing lost, nothing marked that was not acknowledged."""
 
 import asyncio
+import dataclasses
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -17,7 +19,7 @@ from heardback.contracts.payloads import CustomerChurned
 from heardback.db import Database
 from heardback.doorbell import Doorbell
 from heardback.embedded.broker import EmbeddedBroker
-from heardback.envelope import decode
+from heardback.envelope import OutgoingMessage, decode
 from heardback.health import Health
 from heardback.ids import TimeOrderedIds
 from heardback.relay import Relay
@@ -67,18 +69,23 @@ async def running_relay(
 async def published(broker: EmbeddedBroker, count: int) -> dict[str, list[str]]:
     """Read `count` messages; the event ids of each customer in the order of the partition."""
     ids: dict[str, list[str]] = defaultdict(list)
-    async with AIOKafkaConsumer(
-        topics.CUSTOMER.name,
-        bootstrap_servers=broker.bootstrap_servers,
-        auto_offset_reset="earliest",
-    ) as consumer:
-        async with asyncio.timeout(20):
-            for _ in range(count):
-                record = await consumer.getone()
-                event = decode(topics.CUSTOMER, record.value, record.headers)
-                assert event.traceparent == TRACEPARENT
-                ids[event.customer_id].append(event.id)
+    async for record in read(broker, topics.CUSTOMER.name, count):
+        event = decode(topics.CUSTOMER, record.value, record.headers)
+        assert event.traceparent == TRACEPARENT
+        ids[event.customer_id].append(event.id)
     return ids
+
+
+async def read(broker: EmbeddedBroker, topic: str, count: int) -> AsyncIterator[Any]:
+    """Read the first `count` messages of a topic."""
+    async with (
+        AIOKafkaConsumer(
+            topic, bootstrap_servers=broker.bootstrap_servers, auto_offset_reset="earliest"
+        ) as consumer,
+        asyncio.timeout(20),
+    ):
+        for _ in range(count):
+            yield await consumer.getone()
 
 
 async def test_events_are_in_order_per_customer_when_two_relays_work(
@@ -98,6 +105,48 @@ async def test_events_are_in_order_per_customer_when_two_relays_work(
         for row in rows:
             expected[row.key.decode()].append(dict(outbox.unpack(row.headers))["ce_id"].decode())
     assert ids == expected
+
+
+async def test_events_go_where_any_client_puts_their_key(
+    database: Database, fresh_broker: EmbeddedBroker
+) -> None:
+    keys = [f"c{number}".encode() for number in range(50)]
+    async with AIOKafkaProducer(bootstrap_servers=fresh_broker.bootstrap_servers) as producer:
+        places = {
+            key: (await producer.send_and_wait(topics.CUSTOMER.name, b"", key=key)).partition
+            for key in keys
+        }
+    async with running_relay(database.url, fresh_broker) as writer:
+        await emit(writer, 200, customers=50)
+        async for record in read(fresh_broker, topics.CUSTOMER.name, 250):
+            assert record.partition == places[record.key]
+
+
+async def test_each_message_is_published_once_when_one_is_larger_than_a_batch(
+    database: Database, fresh_broker: EmbeddedBroker
+) -> None:
+    sizes = [20_000, 10, 40_000, 10, 10]
+    async with running_relay(database.url, fresh_broker) as writer:
+        async with writer.transaction() as tx:
+            for size in sizes:
+                value = b"x" * size
+                tx.publish_raw(OutgoingMessage(topic="purchase", key=b"c", value=value, headers=()))
+        assert [len(r.value) async for r in read(fresh_broker, "purchase", 5)] == sizes
+
+
+async def test_fields_are_read_as_an_event_when_they_were_written_as_they_are(
+    database: Database,
+) -> None:
+    async with database.transaction() as tx:
+        fields = {"customer_id": "Zoë", "occurred_at": START}
+        tx.emit_fields(registry.CUSTOMER_CHURNED, fields, traceparent=TRACEPARENT)
+        tx.emit(registry.CUSTOMER_CHURNED, CustomerChurned(**fields), traceparent=TRACEPARENT)
+    by_fields, by_payload = [
+        decode(topics.CUSTOMER, message.value, message.headers)
+        for message in await toy.staged(database)
+    ]
+    assert by_fields.data == by_payload.data == CustomerChurned(**fields)
+    assert dataclasses.replace(by_fields, id=by_payload.id) == by_payload
 
 
 async def test_nothing_is_published_when_the_transaction_rolls_back(database: Database) -> None:

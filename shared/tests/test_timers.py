@@ -179,8 +179,9 @@ async def test_loop_wakes_when_an_earlier_timer_is_written(database: Database) -
     soon = SystemClock().now() + timedelta(milliseconds=50)
     far = SystemClock().now() + timedelta(days=9)
     # Written through another engine, as another replica would.
-    await set_timers(database, Timer(kind="send", key="far", due_at=far))
-    await set_timers(database, Timer(kind="send", key="soon", due_at=soon))
+    other = Database(database.url, service="toy", clock=SystemClock(), ids=TimeOrderedIds())
+    await set_timers(other, Timer(kind="send", key="far", due_at=far))
+    await set_timers(other, Timer(kind="send", key="soon", due_at=soon))
 
     async def fired() -> bool:
         return await toy.effects(database) == ["soon"]
@@ -189,6 +190,34 @@ async def test_loop_wakes_when_an_earlier_timer_is_written(database: Database) -
     stop.set()
     await asyncio.gather(*tasks)
     await real.close()
+    await other.close()
+
+
+async def test_loop_sleeps_on_when_a_timer_is_written_that_is_due_much_later(
+    database: Database,
+) -> None:
+    stop = asyncio.Event()
+    doorbell = Doorbell(
+        url=database.url, schema="toy", clock=SystemClock(), check=Health().check("doorbell")
+    )
+    timer_bell, other_bell = doorbell.bell(timers.CHANNEL), doorbell.bell("other")
+    task = asyncio.create_task(doorbell.run(stop))
+    await until(timer_bell.is_set)  # everyone is woken at the start
+
+    async def wakes(timer: Timer) -> bool:
+        timer_bell.clear()
+        other_bell.clear()
+        async with database.transaction() as tx:
+            tx.set_timer(timer)
+        async with database.transaction() as tx:
+            await tx.ring("other")
+        await until(other_bell.is_set)
+        return timer_bell.is_set()
+
+    assert await wakes(a_timer(after=timedelta(seconds=60)))
+    assert not await wakes(a_timer(after=timedelta(seconds=121)))
+    stop.set()
+    await task
 
 
 async def test_due_timers_are_found_by_index_when_many_wait(database: Database) -> None:

@@ -116,7 +116,7 @@ async def test_row_01_a_survey_starts_when_a_standard_or_a_custom_touchpoint_com
     trigger: Any, rules: Rules
 ) -> None:
     names = ("purchase", "ticket-closed", "onboarding-complete", "delivery-confirmed")
-    await rules(*(a_program(name, touchpoint=name) for name in names))
+    await rules(*(a_program(f"after-{name}", touchpoint=name) for name in names))
     await trigger.deliver(a_purchase(customer_id="c1"))
     await trigger.deliver(a_ticket(customer_id="c2", customer={"email": "c2@example.com"}))
     onboarded = {"occurred_at": START, "customer": {"email": "c3@example.com"}}

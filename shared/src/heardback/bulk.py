@@ -1,39 +1,36 @@
-"""Many rows in one statement: `INSERT … SELECT … FROM unnest($1, $2, …)`, one array a column.
+"""Many rows in one statement: they travel as one JSON text, which Postgres takes apart.
 
 One round trip and one plan whatever the number of rows, which is where a batch gains its speed.
+JSON, and not an array for each column: asyncpg looks at each element of an array several times,
+which takes five times as long as writing JSON, and Postgres reads the one as fast as the other.
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 import orjson
-from sqlalchemy import ColumnElement, Select, Table, bindparam, cast, column, func, select
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, Insert, insert
+from sqlalchemy import Table, TextClause, text
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 Row = Mapping[str, Any]
+"""A value for each column. A `jsonb` column takes plain data; None is NULL in every column."""
+_DIALECT: Final = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy's own gap
+_QUOTE: Final = _DIALECT.identifier_preparer.quote
 
 
 def json_text(value: object) -> str:
     """Return `value` as JSON text."""
-    return orjson.dumps(value).decode()
-
-
-def arrays(table: Table, rows: Sequence[Row]) -> dict[str, list[Any]]:
-    """Return `rows` turned into one list per column, ready to be bound."""
-    return {
-        name: [json_text(row[name]) for row in rows]
-        if isinstance(table.c[name].type, JSONB)
-        else [row[name] for row in rows]
-        for name in rows[0]
-    }
+    # SQLAlchemy's column names are of a subclass of str.
+    return orjson.dumps(value, default=_text_of, option=orjson.OPT_NON_STR_KEYS).decode()
 
 
 async def insert_rows(connection: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:
     """Insert `rows`, which all name the same columns. No rows: nothing is done."""
     if rows:
-        await connection.execute(_insert(table, tuple(rows[0])), arrays(table, rows))
+        await connection.execute(_insert(table, tuple(rows[0])), {"rows": json_text(rows)})
 
 
 async def insert_new_rows(
@@ -45,12 +42,8 @@ async def insert_new_rows(
     """
     if not rows:
         return set()
-    statement = (
-        _insert(table, tuple(rows[0]))
-        .on_conflict_do_nothing(index_elements=list(key))
-        .returning(*(table.c[name] for name in key))
-    )
-    result = await connection.execute(statement, arrays(table, rows))
+    statement = _insert_new(table, tuple(rows[0]), tuple(key))
+    result = await connection.execute(statement, {"rows": json_text(rows)})
     return {tuple(row) for row in result}
 
 
@@ -61,23 +54,43 @@ async def upsert_rows(
 
     `rows` must not name a key twice: Postgres refuses to touch a row twice in one statement.
     """
-    if not rows:
-        return
-    statement = _insert(table, tuple(rows[0]))
-    replaced = {name: statement.excluded[name] for name in rows[0] if name not in key}
-    await connection.execute(
-        statement.on_conflict_do_update(index_elements=list(key), set_=replaced),
-        arrays(table, rows),
-    )
+    if rows:
+        statement = _upsert(table, tuple(rows[0]), tuple(key))
+        await connection.execute(statement, {"rows": json_text(rows)})
 
 
 @lru_cache(maxsize=256)
-def _insert(table: Table, names: tuple[str, ...]) -> Insert:
-    return insert(table).from_select(list(names), _unnested(table, names))
+def _insert(table: Table, names: tuple[str, ...], rest: str = "") -> TextClause:
+    described = (f"{_QUOTE(name)} {table.c[name].type.compile(_DIALECT)}" for name in names)
+    return text(f"""
+        INSERT INTO {_QUOTE(table.name)} ({_listed(names)})
+        SELECT {_listed(names)}
+        FROM json_to_recordset(CAST(:rows AS json)) AS r ({", ".join(described)})
+        {rest}
+    """)
 
 
-def _unnested(table: Table, names: tuple[str, ...]) -> Select[Any]:
-    bound = [cast(bindparam(name), ARRAY(table.c[name].type)) for name in names]
-    source = func.unnest(*bound).table_valued(*(column(name) for name in names))
-    columns: list[ColumnElement[Any]] = list(source.render_derived().c)
-    return select(*columns)
+@lru_cache(maxsize=256)
+def _insert_new(table: Table, names: tuple[str, ...], key: tuple[str, ...]) -> TextClause:
+    keys = _listed(key)
+    return _insert(table, names, f"ON CONFLICT ({keys}) DO NOTHING RETURNING {keys}")
+
+
+@lru_cache(maxsize=256)
+def _upsert(table: Table, names: tuple[str, ...], key: tuple[str, ...]) -> TextClause:
+    replaced = [_QUOTE(name) for name in names if name not in key]
+    changes = ", ".join(f"{name} = excluded.{name}" for name in replaced)
+    return _insert(table, names, f"ON CONFLICT ({_listed(key)}) DO UPDATE SET {changes}")
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(map(_QUOTE, names))
+
+
+def _text_of(value: object) -> str:
+    """Return what Postgres reads as `value`, which JSON has no way to write."""
+    if isinstance(value, timedelta):
+        return f"{value.days} days {value.seconds} seconds {value.microseconds} microseconds"
+    if isinstance(value, bytes):
+        return f"\\x{value.hex()}"
+    raise TypeError

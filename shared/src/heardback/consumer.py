@@ -7,7 +7,8 @@ that one bad message never holds up the good ones. An outage is waited for.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence, Set
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -36,6 +37,7 @@ from heardback.trace import link_to
 BatchHandler = Callable[[Transaction, Sequence[Event[Any]]], Awaitable[None]]
 """Folds a batch of one topic's events, in order per customer, into the transaction."""
 
+Polled = Mapping[TopicPartition, Sequence[Record]]
 _log = structlog.get_logger(__name__)
 _tracer = trace.get_tracer("heardback")
 T = TypeVar("T")
@@ -96,8 +98,8 @@ class Consumer:
         while not stop.is_set():
             await self._place(stop)
             polled = await self._until_it_works(partial(self._ask, self._poll, _POLL_SECONDS), stop)
-            for topic, records in self._positions.by_topic(polled or {}).items():
-                await self._process(topic, records, stop)
+            if polled:
+                await self._take_in_two_lanes(polled, stop)
             await self._look_after_broker(stop)
 
     async def _place(self, stop: asyncio.Event) -> None:
@@ -118,11 +120,34 @@ class Consumer:
     def _assigned(self) -> set[Partition]:
         return {(tp.topic, tp.partition) for tp in self._kafka.assignment()}
 
-    async def _poll(self) -> Mapping[TopicPartition, Sequence[Record]]:
-        polled: Mapping[TopicPartition, Sequence[Record]] = await self._kafka.getmany(
-            timeout_ms=_POLL_MS
-        )
+    async def _poll(self) -> Polled:
+        polled: Polled = await self._kafka.getmany(timeout_ms=_POLL_MS)
         return polled
+
+    async def _take_in_two_lanes(self, polled: Polled, stop: asyncio.Event) -> None:
+        """Apply what was polled, and beside it what lies ready of the other partitions.
+
+        One lane's Python runs while the other waits for Postgres. A partition is in one of them,
+        so each customer's events stay in order.
+        """
+        lanes = (self._take(polled, stop), self._take_others(polled.keys(), stop))
+        for outcome in await asyncio.gather(*lanes, return_exceptions=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
+
+    async def _take(self, polled: Polled, stop: asyncio.Event) -> None:
+        for topic, records in self._positions.by_topic(polled).items():
+            await self._process(topic, records, stop)
+
+    async def _take_others(self, taken: Set[TopicPartition], stop: asyncio.Event) -> None:
+        others = self._kafka.assignment() - taken
+        if not others:
+            return
+        polled: Polled = {}
+        # What goes wrong here goes wrong at the next poll again, and is waited for there.
+        with suppress(KafkaError, TimeoutError):
+            polled = await within(_VISIT_SECONDS, self._kafka.getmany(*others))
+        await self._take(polled, stop)
 
     # Outages: said, waited for, and not trusted to one client for ever.
 

@@ -1,11 +1,12 @@
 """Postgres: the engine, the transaction, and the one owner of commit."""
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import asyncpg
+import orjson
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError
@@ -16,7 +17,7 @@ from heardback import outbox, timers
 from heardback.clock import Clock
 from heardback.contracts.payloads import Payload
 from heardback.contracts.registry import EventType
-from heardback.envelope import Event, OutgoingMessage, encode
+from heardback.envelope import OutgoingMessage, attributes_of, json_of
 from heardback.errors import Retryable
 from heardback.ids import Ids
 from heardback.timers import Timer
@@ -57,26 +58,42 @@ class Transaction:
         self.now: Final = now
         self.ids: Final = ids
         self._source = f"/heardback/{service}"
-        self._outgoing: list[OutgoingMessage] = []
+        self._time = now.isoformat()
+        self._outgoing: list[outbox.Row] = []
         self._timers: list[Timer] = []
 
     def emit(
         self, event_type: EventType, payload: Payload, *, traceparent: str | None = None
     ) -> None:
         """Publish an event when this commits. `traceparent` is that of its cause."""
-        event = Event(
+        self._stage(event_type, payload.customer_id, json_of(payload), traceparent)
+
+    def emit_fields(
+        self, event_type: EventType, fields: Mapping[str, Any], *, traceparent: str | None = None
+    ) -> None:
+        """Publish an event whose payload has these fields, written as they are, when this commits.
+
+        It costs half of `emit`, because nothing checks the fields: have a test read them back.
+        """
+        self._stage(event_type, fields["customer_id"], orjson.dumps(fields), traceparent)
+
+    def _stage(
+        self, event_type: EventType, customer_id: str, value: bytes, traceparent: str | None
+    ) -> None:
+        attributes = attributes_of(
+            event_type,
             id=self.ids.new(),
             source=self._source,
-            type=event_type,
-            data=payload,
-            time=self.now,
+            subject=customer_id,
+            time=self._time,
             traceparent=traceparent or new_traceparent(),
         )
-        self._outgoing.append(encode(event))
+        row = event_type.topic.name, customer_id.encode(), value, outbox.pack(attributes)
+        self._outgoing.append(row)
 
     def publish_raw(self, message: OutgoingMessage) -> None:
         """Publish bytes as they are when this commits; for the dead-letter topic."""
-        self._outgoing.append(message)
+        self._outgoing.append(outbox.row_of(message))
 
     def set_timer(self, timer: Timer) -> None:
         """Set a timer when this commits, in place of the one of the same kind and key."""
@@ -96,10 +113,11 @@ class Transaction:
         """Write what leaves; called once by `Database.transaction` right before the commit."""
         if self._outgoing:
             await outbox.stage(self.connection, self._outgoing)
-            await self.ring(outbox.CHANNEL)
         if self._timers:
             await timers.set_timers(self.connection, self._timers)
-            await self.ring(timers.CHANNEL)
+            # The loops look for what is due later by themselves, long before it is.
+            if min(t.due_at for t in self._timers) < self.now + 2 * timers.LONGEST_SLEEP:
+                await self.ring(timers.CHANNEL)
 
 
 class Database:
@@ -148,10 +166,16 @@ def connect_engine(
         max_overflow=0,
         pool_timeout=30,
         pool_pre_ping=True,
+        json_deserializer=orjson.loads,
         hide_parameters=True,
         connect_args={
             "timeout": 10,
             "command_timeout": command_seconds,
-            "server_settings": {"search_path": schema, "application_name": schema},
+            "server_settings": {
+                "search_path": schema,
+                "application_name": schema,
+                # A plan that is kept from when a table was empty reads all of it ever after.
+                "plan_cache_mode": "force_custom_plan",
+            },
         },
     )

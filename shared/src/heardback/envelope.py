@@ -60,24 +60,50 @@ class OutgoingMessage:
 
 def encode(event: Event[Payload]) -> OutgoingMessage:
     """Return `event` in binary content mode, keyed by its customer."""
-    headers = [
-        ("content-type", b"application/json"),
-        ("ce_specversion", b"1.0"),
-        ("ce_id", event.id.encode()),
-        ("ce_source", event.source.encode()),
-        ("ce_type", event.type.name.encode()),
-        ("ce_subject", event.customer_id.encode()),
-    ]
-    if event.time is not None:
-        headers.append(("ce_time", event.time.isoformat().encode()))
-    if event.traceparent is not None:
-        headers.append(("traceparent", event.traceparent.encode()))
+    attributes = attributes_of(
+        event.type,
+        id=event.id,
+        source=event.source,
+        subject=event.customer_id,
+        time=event.time.isoformat() if event.time is not None else None,
+        traceparent=event.traceparent,
+    )
     return OutgoingMessage(
         topic=event.type.topic.name,
         key=event.customer_id.encode(),
-        value=event.data.model_dump_json().encode(),
-        headers=tuple(headers),
+        value=json_of(event.data),
+        headers=tuple((name, text.encode()) for name, text in attributes),
     )
+
+
+def attributes_of(
+    event_type: EventType,
+    *,
+    id: str,  # noqa: A002  # the attribute's own name
+    source: str,
+    subject: str,
+    time: str | None,
+    traceparent: str | None,
+) -> list[tuple[str, str]]:
+    """Return the headers of an event in binary content mode, as texts."""
+    attributes = [
+        ("content-type", "application/json"),
+        ("ce_specversion", "1.0"),
+        ("ce_id", id),
+        ("ce_source", source),
+        ("ce_type", event_type.name),
+        ("ce_subject", subject),
+    ]
+    if time is not None:
+        attributes.append(("ce_time", time))
+    if traceparent is not None:
+        attributes.append(("traceparent", traceparent))
+    return attributes
+
+
+def json_of(payload: Payload) -> bytes:
+    """Return what `model_dump_json` says, without the detour of a text."""
+    return payload.__pydantic_serializer__.to_json(payload)
 
 
 def decode(topic: Topic, value: bytes | None, headers: Headers) -> Event[Payload]:

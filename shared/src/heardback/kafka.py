@@ -18,6 +18,8 @@ from heardback.settings import ServiceSettings
 
 LARGEST_MESSAGE_BYTES: Final = 8 * 1_048_576
 """As much as the dead-letter topic takes."""
+_BATCH_BYTES: Final = 262_144
+"""As much as fits into a message of any topic; a larger message is a batch of its own."""
 _START_SECONDS: Final = 20.0
 _CLOSE_SECONDS: Final = 5.0
 _left_behind: set["asyncio.Task[Any]"] = set()
@@ -119,6 +121,7 @@ def producers(settings: ServiceSettings) -> OpenProducer:
             acks="all",
             enable_idempotence=settings.kafka_idempotence,
             max_request_size=LARGEST_MESSAGE_BYTES,
+            max_batch_size=_BATCH_BYTES,
             linger_ms=2,
             request_timeout_ms=10_000,
         )

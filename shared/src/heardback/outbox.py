@@ -22,10 +22,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from heardback.bulk import insert_rows
 from heardback.envelope import OutgoingMessage
 
 CHANNEL = "outbox"
+
+Row = tuple[str, bytes | None, bytes | None, bytes]
+"""A message as it is staged: its topic, key, value and packed headers."""
 
 
 def outbox_table(metadata: MetaData) -> Table:
@@ -47,11 +49,22 @@ def outbox_table(metadata: MetaData) -> Table:
 
 _TABLE = outbox_table(MetaData())
 
+_STAGE = text("""
+    WITH staged AS (
+        INSERT INTO outbox (topic, key, value, headers)
+        SELECT * FROM unnest(CAST(:topics AS text[]), CAST(:keys AS bytea[]),
+                             CAST(:values AS bytea[]), CAST(:headers AS bytea[]))
+    )
+    SELECT pg_notify(current_schema() || '_' || CAST(:channel AS text), '')
+""")
 _CLAIM = text("""
     SELECT seq, topic, key, value, headers FROM outbox
     WHERE published_at IS NULL ORDER BY seq LIMIT :limit
 """)
-_MARK = text("UPDATE outbox SET published_at = :now WHERE seq = ANY(CAST(:seqs AS bigint[]))")
+_MARK = text("""
+    UPDATE outbox SET published_at = :now
+    WHERE seq = ANY(CAST(CAST(:seqs AS text) AS bigint[]))
+""")
 _PURGE = text("""
     DELETE FROM outbox WHERE ctid = ANY(ARRAY(
         SELECT ctid FROM outbox WHERE published_at < :before ORDER BY published_at LIMIT :limit
@@ -69,18 +82,26 @@ class StagedMessage:
     message: OutgoingMessage
 
 
-async def stage(connection: AsyncConnection, messages: Sequence[OutgoingMessage]) -> None:
-    """Write `messages` into the outbox, in order."""
-    rows = [
-        {
-            "topic": message.topic,
-            "key": message.key,
-            "value": message.value,
-            "headers": _pack(message.headers),
-        }
-        for message in messages
-    ]
-    await insert_rows(connection, _TABLE, rows)
+def row_of(message: OutgoingMessage) -> Row:
+    """Return the row of a message that has any headers."""
+    # A header may have no value in Kafka, and its bytes need not be text.
+    texts = [(name, value and value.decode("latin-1")) for name, value in message.headers]
+    return message.topic, message.key, message.value, orjson.dumps(texts)
+
+
+def pack(headers: Sequence[tuple[str, str]]) -> bytes:
+    """Return headers as a row keeps them."""
+    packed = orjson.dumps(headers)
+    if packed.isascii():
+        return packed
+    return orjson.dumps([(name, text.encode().decode("latin-1")) for name, text in headers])
+
+
+async def stage(connection: AsyncConnection, rows: Sequence[Row]) -> None:
+    """Write `rows` into the outbox, in order."""
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    bound = dict(zip(("topics", "keys", "values", "headers"), columns, strict=True))
+    await connection.execute(_STAGE, {"channel": CHANNEL, **bound})
 
 
 async def lock(connection: AsyncConnection) -> bool:
@@ -109,7 +130,7 @@ async def mark_published(
     connection: AsyncConnection, seqs: Sequence[int], *, now: datetime
 ) -> None:
     """Note that the broker has acknowledged these rows."""
-    await connection.execute(_MARK, {"seqs": list(seqs), "now": now})
+    await connection.execute(_MARK, {"seqs": f"{{{','.join(map(str, seqs))}}}", "now": now})
 
 
 async def purge(connection: AsyncConnection, *, before: datetime, limit: int) -> int:
@@ -120,11 +141,6 @@ async def purge(connection: AsyncConnection, *, before: datetime, limit: int) ->
 async def backlog(connection: AsyncConnection) -> int:
     """Return how many rows wait to be published."""
     return int(await connection.scalar(_BACKLOG) or 0)
-
-
-def _pack(headers: Sequence[tuple[str, bytes]]) -> bytes:
-    # A header may have no value in Kafka, and its bytes need not be text.
-    return orjson.dumps([(name, value and value.decode("latin-1")) for name, value in headers])
 
 
 def unpack(packed: bytes) -> tuple[tuple[str, bytes], ...]:

@@ -1,6 +1,7 @@
 """What one service process is made of, and how it runs and stops."""
 
 import asyncio
+import gc
 import signal
 import socket
 import sys
@@ -91,6 +92,7 @@ def main(service: Service) -> None:
         )
         return
     set_up_telemetry(service.name, otlp_endpoint=settings.otlp_endpoint)
+    _calm_garbage_collector()
     refusals: tuple[BaseException, ...] = ()
     try:
         uvloop.run(run(service, clock=SystemClock(), ids=TimeOrderedIds()))
@@ -101,6 +103,17 @@ def main(service: Service) -> None:
         _log.error("refused_to_start", error=str(refusal))
     if refusals:
         sys.exit(1)
+
+
+def _calm_garbage_collector() -> None:
+    """Have the collector look less often, and never at what was imported.
+
+    A batch makes thousands of objects that live until its commit. At Python's own threshold of 700
+    the collector walks all of them again and again, which takes a third of the processor's time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 async def run(service: Service, *, clock: Clock, ids: Ids) -> None:

@@ -26,7 +26,7 @@ TimerHandler = Callable[[Transaction, Sequence[Timer]], Awaitable[None]]
 """Has the effects of due timers of one kind, within the transaction that deletes them."""
 
 _log = structlog.get_logger(__name__)
-_LONGEST_SLEEP_SECONDS: Final = 60.0
+_LONGEST_SLEEP_SECONDS: Final = timers.LONGEST_SLEEP.total_seconds()
 _LOCKED_ELSEWHERE_SECONDS: Final = 0.02
 _MOST_ATTEMPTS: Final = 10
 _BACKOFF: Final = Backoff(first_seconds=1, longest_seconds=600)

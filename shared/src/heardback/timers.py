@@ -6,8 +6,8 @@ so that a timer fires once whatever dies. Cost grows with what is due, not with 
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from sqlalchemy import Column, DateTime, Index, Integer, MetaData, Table, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
@@ -16,6 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from heardback.bulk import upsert_rows
 
 CHANNEL = "timer"
+LONGEST_SLEEP: Final = timedelta(seconds=60)
+"""The loops look for timers at least this often, woken or not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

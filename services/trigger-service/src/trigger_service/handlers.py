@@ -133,10 +133,10 @@ def _announce(tx: Transaction, entry: Entry) -> None:
         invitation = outcome.invitation
         if invitation is None or invitation.state is InvitationState.SHADOW:
             suppressed = messages.suppressed(entry, outcome, tx.now)
-            tx.emit(registry.SURVEY_SUPPRESSED, suppressed, traceparent=trace)
+            tx.emit_fields(registry.SURVEY_SUPPRESSED, suppressed, traceparent=trace)
             continue
         scheduled = messages.scheduled(entry, outcome, invitation, tx.now)
-        tx.emit(registry.SURVEY_SCHEDULED, scheduled, traceparent=trace)
+        tx.emit_fields(registry.SURVEY_SCHEDULED, scheduled, traceparent=trace)
         _set_timer(tx, invitation, trace)
 
 

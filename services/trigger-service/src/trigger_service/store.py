@@ -6,6 +6,8 @@ customers by id, invitations by id, counts by key. Touchpoints are only ever add
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import cache
+from operator import attrgetter
 from typing import Any, Final
 
 from sqlalchemy import Result, Table, Text, any_, bindparam, cast, select, text
@@ -74,9 +76,7 @@ async def lock_customers(
     known = _customers(await connection.execute(_CUSTOMERS_LOCKED, {"ids": ids}))
     missing = [customer_id for customer_id in ids if customer_id not in known]
     if missing:
-        rows = [_customer_row(Customer(customer_id=customer_id)) for customer_id in missing]
-        await insert_new_rows(connection, CUSTOMER, rows, key=("customer_id",))
-        known |= _customers(await connection.execute(_CUSTOMERS_LOCKED, {"ids": missing}))
+        known |= await _add_customers(connection, missing)
     return known
 
 
@@ -119,6 +119,19 @@ async def _states(
         key: State(customer=customer, slots=tuple(slots[key]), revocations=revocations.get(key, {}))
         for key, customer in customers.items()
     }
+
+
+async def _add_customers(
+    connection: AsyncConnection, customer_ids: Collection[str]
+) -> dict[str, Customer]:
+    """Add customers of whom nothing is known; return them, or what another replica just knew."""
+    unknown = {key: Customer(customer_id=key) for key in customer_ids}
+    rows = [_customer_row(customer) for customer in unknown.values()]
+    added = await insert_new_rows(connection, CUSTOMER, rows, key=("customer_id",))
+    others = [key for key in customer_ids if (key,) not in added]
+    if others:
+        unknown |= _customers(await connection.execute(_CUSTOMERS_LOCKED, {"ids": others}))
+    return unknown
 
 
 async def save_customers(connection: AsyncConnection, customers: Iterable[Customer]) -> None:
@@ -207,7 +220,14 @@ async def save_moves(connection: AsyncConnection, invitations: Sequence[Invitati
 
 
 def _row(table: Table, item: object) -> dict[str, Any]:
-    return {column.name: getattr(item, column.name) for column in table.c}
+    names, values = _columns(table)
+    return dict(zip(names, values(item), strict=True))
+
+
+@cache
+def _columns(table: Table) -> tuple[tuple[str, ...], "attrgetter[tuple[Any, ...]]"]:
+    names = tuple(str(column.name) for column in table.c)
+    return names, attrgetter(*names)
 
 
 def _customer_row(customer: Customer) -> dict[str, Any]:
