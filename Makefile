@@ -36,8 +36,10 @@ check: setup ## Lint, types, architecture, contracts
 smoke: setup ## One customer through the whole loop, on ports and a folder of its own
 	@$(BIN)/heardback smoke $(ARGS)
 
-bench: setup ## Measure (see bench/README.md)
-	@cat bench/README.md
+bench: setup ## Measure against the raw limit and peers, some ten minutes (see bench/README.md)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r bench/requirements.txt \
+		|| echo "FastStream can't be installed here: its peers are left out."
+	@$(BIN)/python -m bench.trigger $(ARGS)
 
 setup: $(READY) ## Make .venv with everything in it
 

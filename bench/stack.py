@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import asyncpg
 
@@ -24,6 +24,7 @@ from heardback.embedded.postgres import EmbeddedPostgres
 from heardback.embedded.processes import free_port
 from heardback.embedded.topics import ensure_topics
 
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 _CORES: Final = sorted(os.sched_getaffinity(0))
 TESTED_CORE: Final = _CORES[0]
 """The core of the process under test; everything else runs on the others."""
@@ -53,7 +54,23 @@ class Stack:
         await connection.execute("CHECKPOINT")
         await connection.close()
 
-    async def superuser(self, url: str) -> "asyncpg.Connection[asyncpg.Record]":
+    @property
+    def programs_folder(self) -> Path:
+        """Where the tested service finds its programs."""
+        return self.folder / "programs"
+
+    def environment(self, url: str) -> dict[str, str]:
+        """Return what a service on the database `url` is configured by."""
+        return {
+            "HEARDBACK_DATABASE_URL": url,
+            "HEARDBACK_KAFKA_BOOTSTRAP_SERVERS": self.broker.bootstrap_servers,
+            "HEARDBACK_KAFKA_IDEMPOTENCE": str(self.broker.idempotent).lower(),
+            "HEARDBACK_HTTP_PORT": str(free_port()),
+            "HEARDBACK_LOG_LEVEL": "WARNING",
+            "HEARDBACK_PROGRAMS_FOLDER": str(self.programs_folder),
+        }
+
+    async def superuser(self, url: str) -> Connection:
         """Connect as the superuser to the database of `url`."""
         database = url.rpartition("/")[2]
         return await asyncpg.connect(with_database(self.postgres.superuser_url(), database))

@@ -1,24 +1,35 @@
-"""`python -m bench.trigger [throughput|timers]`, from the root of the repository."""
+"""`python -m bench.trigger [throughput|timers]`, both by default, from the repository's root."""
 
 import argparse
 import asyncio
+import dataclasses
+from typing import Any
 
-from bench.trigger import throughput
+from bench.trigger import throughput, timers
 
 
 def main() -> None:
     """Measure what is asked for."""
-    parser = argparse.ArgumentParser(prog="python -m bench.trigger")
-    what = parser.add_subparsers(dest="what", required=True)
-    rates = what.add_parser("throughput")
-    rates.add_argument("--events", type=int, default=60_000)
-    rates.add_argument("--customers", type=int, default=20_000)
-    rates.add_argument("--rounds", type=int, default=3)
-    rates.add_argument("--seconds", type=float, default=15, help="at most, for each run")
-    rates.add_argument("--only", nargs="*", default=())
+    parser = argparse.ArgumentParser(prog="python -m bench.trigger", description=__doc__)
+    what = parser.add_subparsers(dest="what")
+    for name, options in (("throughput", throughput.Options()), ("timers", timers.Options())):
+        _add_options(what.add_parser(name), options)
     arguments = vars(parser.parse_args())
-    arguments.pop("what")
-    asyncio.run(throughput.run(throughput.Options(**arguments)))
+    chosen = arguments.pop("what")
+    if chosen in ("throughput", None):
+        asyncio.run(throughput.run(throughput.Options(**arguments)))
+    if chosen in ("timers", None):
+        asyncio.run(timers.run(timers.Options(**arguments)))
+
+
+def _add_options(parser: argparse.ArgumentParser, options: Any) -> None:
+    for field in dataclasses.fields(options):
+        default, flag = getattr(options, field.name), f"--{field.name.replace('_', '-')}"
+        if isinstance(default, tuple):
+            kind = type(default[0]) if default else str
+            parser.add_argument(flag, nargs="*", type=kind, default=default)
+        else:
+            parser.add_argument(flag, type=type(default), default=default)
 
 
 if __name__ == "__main__":

@@ -16,26 +16,31 @@ from heardback.trace import new_traceparent
 _LISTENING: Final = 3
 _PROGRAMS: Final = 10
 _SEGMENTS: Final = ("new", "regular", "vip", "business")
+_WHEN: Final = "when: event.amount >= 20.0 && customer.segment != 'internal'"
 _CHUNK: Final = 5_000
 _PROGRAM: Final = """
 id: program-{number}
 name: Program {number}
-version: 1
 touchpoint: {touchpoint}
 type: transactional
 survey: purchase-nps
-channel: email
 delay: 7d..{days}d
-expires_after: 14d
+expires_after: 30d
+{when}
 """
 
 
-def write_programs(folder: Path) -> Path:
-    """Write ten active programs, of which three listen to purchases; return their folder."""
+def write_programs(folder: Path, *, when: bool = True) -> Path:
+    """Write ten active programs, of which three listen to purchases; return their folder.
+
+    `when` gives each of them an expression.
+    """
     folder.mkdir()
     for number in range(_PROGRAMS):
         touchpoint = "purchase" if number < _LISTENING else f"touchpoint-{number}"
-        text = _PROGRAM.format(number=number, touchpoint=touchpoint, days=10 + number)
+        text = _PROGRAM.format(
+            number=number, touchpoint=touchpoint, days=10 + number, when=_WHEN if when else ""
+        )
         (folder / f"program-{number}.yaml").write_text(text)
     return folder
 

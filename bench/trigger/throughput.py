@@ -9,15 +9,12 @@ from statistics import median
 from time import monotonic
 from typing import Any, Final
 
-import asyncpg
-
 from bench.report import print_table, save, spread
-from bench.stack import Stack, running_stack
+from bench.stack import Connection, Stack, running_stack
 from bench.tested import Tested, family_cpu_seconds, prepare, python
 from bench.trigger import contenders
 from bench.trigger.contenders import Contender
 from bench.trigger.load import publish_purchases, write_programs
-from heardback.embedded.processes import free_port
 
 _POLL_SECONDS: Final = 0.01
 _START_SECONDS: Final = 60
@@ -65,7 +62,7 @@ async def run(options: Options) -> None:
             count=int(options.events * _SURPLUS),
             customers=options.customers,
         )
-        write_programs(stack.folder / "programs")
+        write_programs(stack.programs_folder)
         for number in range(options.rounds):
             # Another one begins each time, so that no one is always the first.
             turn = number % len(entrants)
@@ -79,7 +76,7 @@ async def run(options: Options) -> None:
 
 async def _measure(contender: Contender, stack: Stack, options: Options) -> Measured:
     async with stack.database(contender.schema) as url:
-        env = _environment(stack, url)
+        env = {**stack.environment(url), "BENCH_GROUP": f"bench-{next(_groups)}"}
         watcher = await stack.superuser(url)
         await _create_tables(contender, stack, env, watcher)
         await watcher.execute(contender.before)
@@ -92,23 +89,8 @@ async def _measure(contender: Contender, stack: Stack, options: Options) -> Meas
             await watcher.close()
 
 
-def _environment(stack: Stack, url: str) -> dict[str, str]:
-    return {
-        "HEARDBACK_DATABASE_URL": url,
-        "HEARDBACK_KAFKA_BOOTSTRAP_SERVERS": stack.broker.bootstrap_servers,
-        "HEARDBACK_KAFKA_IDEMPOTENCE": "false",
-        "HEARDBACK_HTTP_PORT": str(free_port()),
-        "HEARDBACK_LOG_LEVEL": "WARNING",
-        "HEARDBACK_PROGRAMS_FOLDER": str(stack.folder / "programs"),
-        "BENCH_GROUP": f"bench-{next(_groups)}",
-    }
-
-
 async def _create_tables(
-    contender: Contender,
-    stack: Stack,
-    env: Mapping[str, str],
-    watcher: "asyncpg.Connection[asyncpg.Record]",
+    contender: Contender, stack: Stack, env: Mapping[str, str], watcher: Connection
 ) -> None:
     if contender.schema == "peer":
         await watcher.execute(contenders.CREATE_PEER_TABLES)
@@ -120,7 +102,7 @@ async def _create_tables(
 async def _watch(
     contender: Contender,
     tested: Tested,
-    watcher: "asyncpg.Connection[asyncpg.Record]",
+    watcher: Connection,
     stack: Stack,
     options: Options,
 ) -> Measured:

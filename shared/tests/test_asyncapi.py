@@ -44,6 +44,7 @@ def test_operations_refer_to_messages_of_their_channel_when_a_document_is_made()
     assert {m["$ref"] for m in receive["messages"]} == {
         "#/channels/customer/messages/customer.updated.v1",
         "#/channels/customer/messages/customer.churned.v1",
+        "#/channels/customer/messages/customer.returned.v1",
         "#/channels/customer/messages/customer.erased.v1",
     }
     assert whole["operations"]["send-survey"]["action"] == "send"

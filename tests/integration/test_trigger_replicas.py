@@ -47,6 +47,7 @@ class Fleet:
         self._urls = [f"http://{HOST}:{port}" for port in ports]
         self._broker = broker
         self.seen: dict[str, Counter[str]] = {}
+        self._ids: set[str] = set()
 
     async def wait_ready(self, http: httpx2.AsyncClient) -> None:
         for url in self._urls:
@@ -89,7 +90,10 @@ class Fleet:
             for records in (await kafka.getmany(timeout_ms=200)).values():
                 for record in records:
                     event = decode(topics.SURVEY, record.value, record.headers)
-                    if event.customer_id.startswith(f"{self.run}-"):
+                    # A relay that dies after the broker's yes publishes again, with the same id.
+                    is_new = event.id not in self._ids
+                    self._ids.add(event.id)
+                    if is_new and event.customer_id.startswith(f"{self.run}-"):
                         seen = self.seen.setdefault(event.type.name, Counter())
                         seen[event.customer_id] += 1
 

@@ -18,6 +18,7 @@ FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[])
 ON CONFLICT (touchpoint_id) DO NOTHING
 """
 broker = KafkaBroker(BROKER)
+pool: "asyncpg.Pool[asyncpg.Record]"
 
 
 @broker.subscriber(

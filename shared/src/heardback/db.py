@@ -26,7 +26,9 @@ from heardback.trace import new_traceparent
 # Connection lost (08), rolled back (40), out of resources (53), going down (57), I/O (58).
 _TRANSIENT_CLASSES: Final = ("08", "40", "53", "57", "58")
 # Read only for now: a standby; a cached plan: a migration changed a table under it.
-_TRANSIENT_STATES: Final = ("25006", "0A000")
+# A table or a column that is not there: a newer version's migration took it from under this
+# process, which is about to be replaced. Nothing may be set aside for that.
+_TRANSIENT_STATES: Final = ("25006", "0A000", "42P01", "42703")
 _COMMAND_SECONDS: Final = 30.0
 _NOTIFY: Final = text("SELECT pg_notify(current_schema() || '_' || :channel, '')")
 

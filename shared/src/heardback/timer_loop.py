@@ -6,7 +6,7 @@ A timer whose handler fails is tried later, a little later each time, then set a
 
 import asyncio
 import dataclasses
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Final
@@ -142,7 +142,8 @@ class TimerLoop:
 
     def _measure(self, fired: Sequence[Timer]) -> None:
         committed_at = self._clock.now()
+        for kind, count in Counter(timer.kind for timer in fired).items():
+            metrics.TIMERS_FIRED.add(count, {"kind": kind})
         for timer in fired:
             lateness = (committed_at - timer.due_at).total_seconds()
-            metrics.TIMERS_FIRED.add(1, {"kind": timer.kind})
             metrics.TIMER_LATENESS.record(max(0.0, lateness), {"kind": timer.kind})

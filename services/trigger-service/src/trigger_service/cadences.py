@@ -23,13 +23,14 @@ PAGE: Final = 500
 _STEP: Final = timedelta(minutes=15)
 
 _REACHED: Final = text("""
-    SELECT period, start, width, begins, steps FROM cadence WHERE program_id = :program_id
+    SELECT period, start, width, begins, steps FROM cadence
+    WHERE program_id = :program_id AND cadence = :cadence
     ORDER BY period DESC LIMIT 1 FOR UPDATE
 """)
 _REACH: Final = text("""
-    INSERT INTO cadence (program_id, period, start, width, begins, steps)
-    VALUES (:program_id, :period, :start, :width, :begins, :steps)
-    ON CONFLICT (program_id, period) DO UPDATE
+    INSERT INTO cadence (program_id, cadence, period, start, width, begins, steps)
+    VALUES (:program_id, :cadence, :period, :start, :width, :begins, :steps)
+    ON CONFLICT (program_id, cadence, period) DO UPDATE
     SET start = excluded.start, width = excluded.width, steps = excluded.steps
 """)
 _CUSTOMERS: Final = text("""
@@ -55,7 +56,10 @@ class Reached:
 async def on_cadence_due(tx: Transaction, timers: Sequence[Timer]) -> None:
     """Take each program that is due some way further through the customers."""
     catalogue = await rules.load_catalogue(tx.connection)
-    for timer in timers:
+    # One program a transaction: each locks customers of its own in their order.
+    for timer in timers[1:]:
+        tx.set_timer(replace(timer, due_at=tx.now))
+    for timer in timers[:1]:
         program = catalogue.programs.get(timer.key)
         if program is None or program.cadence is None or program.state is ProgramState.PAUSED:
             continue  # activating it sets the timer again
@@ -86,7 +90,8 @@ async def _reached(
     """Return the run to go on with: the last one until it is done or over, then the current."""
     zone = catalogue.governance.zone
     current = Run.current(program, now, zone)
-    row = (await connection.execute(_REACHED, {"program_id": program.program_id})).first()
+    bound = {"program_id": program.program_id, "cadence": program.cadence}
+    row = (await connection.execute(_REACHED, bound)).first()
     if row is None:
         return Reached(run=current.begun(now), steps=0)
     run = Run.of(program, row.period, zone, begins=row.begins)
@@ -119,6 +124,7 @@ async def _reach(connection: AsyncConnection, reached: Reached) -> None:
     run = reached.run
     bound = {
         "program_id": run.program.program_id,
+        "cadence": run.program.cadence,
         "period": run.period,
         "start": run.arc.start,
         "width": run.arc.width,

@@ -141,8 +141,6 @@ def compile_program(
         when = _expression(document.when, fields, ("when",), faults)
     if faults:
         raise InvalidDocument(faults)
-    cooldowns, is_relational = governance.cooldowns, document.type is ProgramType.RELATIONAL
-    by_type = cooldowns.relational if is_relational else cooldowns.transactional
     return Program(
         program_id=document.id,
         name=document.name,
@@ -162,11 +160,7 @@ def compile_program(
         expires_after=parse_duration(document.expires_after),
         # Of every channel: an invitation that waits may be for one that this version has not.
         hours={channel: _hours(document, governance, channel) for channel in Channel},
-        cooldowns=Cooldowns(
-            any=parse_duration(cooldowns.any),
-            type=parse_duration(by_type),
-            program=parse_duration(document.cooldown or cooldowns.program),
-        ),
+        cooldowns=_cooldowns(document, governance),
         on_throttle=document.on_throttle,
         quotas=document.quotas,
     )
@@ -224,6 +218,15 @@ def _cadence_faults(document: ProgramDocument, cadence: Cadence) -> Iterator[Fau
     if parse_window(document.delay).longest > timedelta(days=days):
         message = f"ends after the period; a {cadence} one has {days}d at least, so end by then"
         yield Fault(path=("delay",), message=message)
+
+
+def _cooldowns(document: ProgramDocument, governance: GovernanceDocument) -> Cooldowns:
+    cooldowns, is_relational = governance.cooldowns, document.type is ProgramType.RELATIONAL
+    return Cooldowns(
+        any=parse_duration(cooldowns.any),
+        type=parse_duration(cooldowns.relational if is_relational else cooldowns.transactional),
+        program=parse_duration(document.cooldown or cooldowns.program),
+    )
 
 
 def _hours(document: ProgramDocument, governance: GovernanceDocument, channel: Channel) -> Hours:

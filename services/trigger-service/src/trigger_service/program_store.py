@@ -20,6 +20,14 @@ _PROGRAMS: Final = text("""
 _GOVERNANCE: Final = text("""
     SELECT version, document, file_digest FROM governance ORDER BY version DESC LIMIT 1
 """)
+# One statement, so that a program is never seen under another governance than its own.
+_RULES: Final = text("""
+    SELECT g.document AS governance, p.program_id, p.state, p.version, v.document
+    FROM (SELECT 1) AS one
+    LEFT JOIN (SELECT document FROM governance ORDER BY version DESC LIMIT 1) AS g ON true
+    LEFT JOIN (program p JOIN program_version v USING (program_id, version))
+        ON p.state <> 'archived'
+""")
 _VERSIONS: Final = text("""
     SELECT version, document, created_at FROM program_version
     WHERE program_id = :program_id ORDER BY version DESC LIMIT :limit
@@ -93,6 +101,22 @@ async def load_programs(connection: AsyncConnection) -> dict[str, KeptProgram]:
         row.program_id: KeptProgram(**{**row._mapping, "state": ProgramState(row.state)})
         for row in rows
     }
+
+
+async def load_rules(connection: AsyncConnection) -> tuple[str, list[KeptProgram]]:
+    """Return the document of the governance and the programs that are not archived."""
+    rows = (await connection.execute(_RULES)).all()
+    programs = [
+        KeptProgram(
+            program_id=row.program_id,
+            state=ProgramState(row.state),
+            version=row.version,
+            document=row.document,
+        )
+        for row in rows
+        if row.program_id is not None
+    ]
+    return rows[0].governance or KeptGovernance().document, programs
 
 
 async def load_governance(connection: AsyncConnection) -> KeptGovernance:

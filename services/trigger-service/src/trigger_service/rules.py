@@ -61,20 +61,25 @@ class ProgramFile:
 
     @property
     def digest(self) -> str:
-        """What tells that the file has changed."""
-        return digest_of(self.document, self.state)
+        """What tells that the file has changed, and whether its state has."""
+        return f"{self.state}:{digest_of(self.document)}"
+
+    def state_after(self, before: KeptProgram | None) -> ProgramState:
+        """Return the state once this file is read: its own, where that is what has changed.
+
+        A program that was paused over HTTP is not started because its file has a new wording.
+        """
+        if before is None or before.file_digest is None or before.state is ProgramState.ARCHIVED:
+            return self.state
+        has_changed = before.file_digest.partition(":")[0] != self.state
+        return self.state if has_changed else before.state
 
 
 async def load_catalogue(connection: AsyncConnection) -> Catalogue:
     """Return the rules in force right now; an archived program is none of them."""
-    governance = await program_store.load_governance(connection)
-    kept = await program_store.load_programs(connection)
-    programs = [
-        program_of(program.document, governance.document, program.version, program.state)
-        for program in kept.values()
-        if program.state is not ProgramState.ARCHIVED
-    ]
-    return Catalogue.of(programs, governance_of(governance.document))
+    governance, kept = await program_store.load_rules(connection)
+    programs = [program_of(p.document, governance, p.version, p.state) for p in kept]
+    return Catalogue.of(programs, governance_of(governance))
 
 
 async def find_program(connection: AsyncConnection, program_id: str) -> KeptProgram:
@@ -111,8 +116,9 @@ async def install_files(
 ) -> None:
     """Make what the files say the rules, as far as the files have changed since they were read.
 
-    A program whose file is gone is archived. What was changed over HTTP since stays until its file
-    changes. Raises: InvalidDocument when the new governance makes a program invalid.
+    What was changed over HTTP since stays until its file changes. A program whose file is gone is
+    archived, and stays so if the same file comes back: a rollout starts old replicas, too.
+    Raises: InvalidDocument when a program is not valid under the governance in force.
     """
     await program_store.lock_programs(tx.connection)
     kept = await program_store.load_programs(tx.connection)
@@ -121,22 +127,19 @@ async def install_files(
         for key, file in files.items()
         if key not in kept or kept[key].file_digest != file.digest
     }
-    kept_governance = await program_store.load_governance(tx.connection)
-    digest = digest_of(governance)
-    if digest != kept_governance.file_digest:
-        staying = [
-            program
-            for key, program in kept.items()
-            if key not in changed and (key in files or program.file_digest is None)
-        ]
-        await _put_governance(tx, governance, kept_governance, digest=digest, staying=staying)
+    gone = [p for key, p in kept.items() if p.file_digest is not None and key not in files]
+    for program in gone:
+        if program.state is not ProgramState.ARCHIVED:
+            await _save(tx, replace(program, state=ProgramState.ARCHIVED), program)
+    staying = [p for key, p in kept.items() if key not in changed and p not in gone]
+    await _install_governance(tx, governance, staying)
     for key, file in changed.items():
-        after = _next(file.document, kept.get(key), state=file.state, file_digest=file.digest)
-        await _save(tx, after, kept.get(key))
-    for key, before in kept.items():
-        if before.file_digest is not None and key not in files:
-            gone = replace(before, state=ProgramState.ARCHIVED, file_digest=None)
-            await _save(tx, gone, before)
+        await check_program(tx.connection, file.document)
+        before = kept.get(key)
+        after = _next(file.document, before, state=file.state_after(before), digest=file.digest)
+        await _save(tx, after, before)
+    for program in staying:
+        _set_cadence_timer(tx, program)
 
 
 async def create_program(tx: Transaction, document: ProgramDocument) -> KeptProgram:
@@ -167,7 +170,7 @@ async def write_program(
         return before
     if expected is not None and expected != before.version:
         raise VersionConflict(program_id=document.id, version=before.version)
-    after = _next(document, before, state=before.state, file_digest=before.file_digest)
+    after = _next(document, before, state=before.state, digest=before.file_digest)
     return await _save(tx, after, before)
 
 
@@ -206,9 +209,18 @@ def text_of(document: Document) -> str:
     return orjson.dumps(as_written(document)).decode()
 
 
-def digest_of(document: Document, state: ProgramState | None = None) -> str:
-    """Return what tells two documents in a file apart."""
-    return sha256(f"{text_of(document)}\0{state or ''}".encode()).hexdigest()
+def digest_of(document: Document) -> str:
+    """Return what tells two documents apart."""
+    return sha256(text_of(document).encode()).hexdigest()
+
+
+async def _install_governance(
+    tx: Transaction, governance: GovernanceDocument, staying: Sequence[KeptProgram]
+) -> None:
+    before = await program_store.load_governance(tx.connection)
+    digest = digest_of(governance)
+    if digest != before.file_digest:
+        await _put_governance(tx, governance, before, digest=digest, staying=staying)
 
 
 async def _check(tx: Transaction, document: ProgramDocument) -> KeptProgram | None:
@@ -260,7 +272,7 @@ def _next(
     before: KeptProgram | None,
     *,
     state: ProgramState,
-    file_digest: str | None = None,
+    digest: str | None = None,
 ) -> KeptProgram:
     text = text_of(document)
     version = 1
@@ -272,7 +284,7 @@ def _next(
         state=state,
         version=version,
         document=text,
-        file_digest=file_digest,
+        file_digest=digest,
     )
 
 
@@ -286,7 +298,15 @@ def _see_same_type(document: ProgramDocument, before: KeptProgram) -> None:
 
 async def _save(tx: Transaction, after: KeptProgram, before: KeptProgram | None) -> KeptProgram:
     await program_store.save_program(tx.connection, after, before=before, now=tx.now)
-    document = ProgramDocument.model_validate_json(after.document)
-    if document.cadence is not None and after.state in (ProgramState.ACTIVE, ProgramState.SHADOW):
-        tx.set_timer(Timer(kind=CADENCE, key=after.program_id, due_at=tx.now))
+    _set_cadence_timer(tx, after)
     return replace(after, changed_at=tx.now)
+
+
+def _set_cadence_timer(tx: Transaction, program: KeptProgram) -> None:
+    """Have a cadence look where it is; it does no harm to set the timer of one that has one."""
+    document = ProgramDocument.model_validate_json(program.document)
+    if document.cadence is not None and program.state in (
+        ProgramState.ACTIVE,
+        ProgramState.SHADOW,
+    ):
+        tx.set_timer(Timer(kind=CADENCE, key=program.program_id, due_at=tx.now))

@@ -169,6 +169,7 @@ CADENCE: Final = Table(
     "cadence",
     metadata,
     Column("program_id", Text, primary_key=True),
+    Column("cadence", Text, primary_key=True),
     Column("period", Integer, primary_key=True),
     Column("start", BigInteger, nullable=False),
     Column("width", BigInteger, nullable=False),

@@ -4,17 +4,24 @@ Units: every `*_at` is an aware instant (RFC 3339 with an offset); scores are 0â
 Unknown fields are ignored, so that a newer producer does not break an older consumer.
 """
 
-from typing import Annotated, Literal
+from datetime import UTC, datetime
+from typing import Annotated, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from heardback.vocabulary import Category, Channel, SlaClock
 
+EARLIEST: Final = datetime(1, 1, 2, tzinfo=UTC)
+LATEST: Final = datetime(9999, 12, 30, tzinfo=UTC)
+
 Id = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Text = Annotated[str, StringConstraints(max_length=10_000, pattern=r"^[^\x00]*$")]
 Label = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*$")]
 Score = Annotated[int, Field(ge=0, le=10)]
-Scalar = str | float | bool | None
+Scalar = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")] | float | bool | None
+Attributes = dict[Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*$")], Scalar]
+Instant = Annotated[AwareDatetime, Field(ge=EARLIEST, le=LATEST)]
+"""An aware instant that is a date in every time zone."""
 
 
 class Payload(BaseModel):
@@ -41,7 +48,7 @@ class Profile(Recipient):
     """What is known of a customer; a field that is absent says nothing about it."""
 
     segment: Label | None = None
-    attributes: dict[str, Scalar] = Field(default_factory=dict)
+    attributes: Attributes = Field(default_factory=dict)
 
 
 # Inbound: what product systems publish.
@@ -50,9 +57,9 @@ class Profile(Recipient):
 class TouchpointPayload(Payload):
     """Something happened to a customer. `customer` may carry what the product system knows."""
 
-    occurred_at: AwareDatetime
+    occurred_at: Instant
     customer: Profile | None = None
-    attributes: dict[str, Scalar] = Field(default_factory=dict)
+    attributes: Attributes = Field(default_factory=dict)
 
 
 class PurchaseCompleted(TouchpointPayload):
@@ -61,20 +68,20 @@ class PurchaseCompleted(TouchpointPayload):
     order_id: Id
     amount: float | None = Field(default=None, ge=0)
     currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] | None = None
-    items: int | None = Field(default=None, ge=0)
+    items: int | None = Field(default=None, ge=0, le=2**63 - 1)
 
 
 class PurchaseRefunded(Payload):
     """An order was refunded; what waits to be asked about it is not asked."""
 
-    occurred_at: AwareDatetime
+    occurred_at: Instant
     order_id: Id
 
 
 class PurchaseCancelled(Payload):
     """An order was cancelled; what waits to be asked about it is not asked."""
 
-    occurred_at: AwareDatetime
+    occurred_at: Instant
     order_id: Id
 
 
@@ -90,7 +97,7 @@ class TicketClosed(TouchpointPayload):
 class TicketReopened(Payload):
     """A ticket was opened again; it is asked about when it is closed for good."""
 
-    occurred_at: AwareDatetime
+    occurred_at: Instant
     ticket_id: Id
 
 
@@ -115,7 +122,7 @@ class TouchpointRecorded(TouchpointPayload):
 class TouchpointRevoked(Payload):
     """What a touchpoint was about did not last (a delivery that was returned, â€¦)."""
 
-    occurred_at: AwareDatetime
+    occurred_at: Instant
     subject: Id
 
 
@@ -126,7 +133,7 @@ class CustomerUpdated(Payload):
     profiles is the newer one, and `occurred_at` does not.
     """
 
-    occurred_at: AwareDatetime
+    occurred_at: Instant
     customer: Profile
     version: int | None = Field(default=None, ge=0, le=2**63 - 1)
 
@@ -134,19 +141,19 @@ class CustomerUpdated(Payload):
 class CustomerChurned(Payload):
     """A customer left; nothing more is asked."""
 
-    occurred_at: AwareDatetime
+    occurred_at: Instant
 
 
 class CustomerReturned(Payload):
     """A customer who had left is back; they may be asked again."""
 
-    occurred_at: AwareDatetime
+    occurred_at: Instant
 
 
 class CustomerErased(Payload):
     """A customer asked to be forgotten."""
 
-    occurred_at: AwareDatetime
+    occurred_at: Instant
 
 
 # Outbound: what Heardback publishes.
@@ -164,8 +171,8 @@ class SurveyScheduled(Payload):
     segment: Label | None = None
     program_version: int | None = None
     variant: Label | None = None
-    send_at: AwareDatetime
-    decided_at: AwareDatetime
+    send_at: Instant
+    decided_at: Instant
 
 
 class SurveySuppressed(Payload):
@@ -178,7 +185,7 @@ class SurveySuppressed(Payload):
     touchpoint_id: Id
     segment: Label | None = None
     reasons: tuple[Label, ...]
-    decided_at: AwareDatetime
+    decided_at: Instant
 
 
 class SurveyCancelled(Payload):
@@ -189,7 +196,7 @@ class SurveyCancelled(Payload):
     touchpoint: Label
     segment: Label | None = None
     reason: Label
-    cancelled_at: AwareDatetime
+    cancelled_at: Instant
 
 
 class SurveyPostponed(Payload):
@@ -200,8 +207,8 @@ class SurveyPostponed(Payload):
     touchpoint: Label
     segment: Label | None = None
     reason: Label
-    send_at: AwareDatetime
-    postponed_at: AwareDatetime
+    send_at: Instant
+    postponed_at: Instant
 
 
 class SurveyRequested(Payload):
@@ -217,9 +224,9 @@ class SurveyRequested(Payload):
     program_version: int | None = None
     variant: Label | None = None
     recipient: Recipient
-    occurred_at: AwareDatetime
-    requested_at: AwareDatetime
-    expires_at: AwareDatetime
+    occurred_at: Instant
+    requested_at: Instant
+    expires_at: Instant
 
 
 class InvitationSent(Payload):
@@ -232,7 +239,7 @@ class InvitationSent(Payload):
     channel: Channel
     provider: Label
     message_id: Label
-    sent_at: AwareDatetime
+    sent_at: Instant
 
 
 class InvitationBounced(Payload):
@@ -244,7 +251,7 @@ class InvitationBounced(Payload):
     segment: Label | None = None
     channel: Channel
     reason: Label
-    bounced_at: AwareDatetime
+    bounced_at: Instant
 
 
 class InvitationDropped(Payload):
@@ -255,7 +262,7 @@ class InvitationDropped(Payload):
     touchpoint: Label
     segment: Label | None = None
     reason: Label
-    dropped_at: AwareDatetime
+    dropped_at: Instant
 
 
 class RecipientUnsubscribed(Payload):
@@ -263,7 +270,7 @@ class RecipientUnsubscribed(Payload):
 
     invitation_id: Id
     program_id: Id
-    unsubscribed_at: AwareDatetime
+    unsubscribed_at: Instant
 
 
 class ResponseRecorded(Payload):
@@ -285,7 +292,7 @@ class ResponseRecorded(Payload):
     previous_category: Category | None = None
     previously_commented: bool = False
     comment: Text | None = None
-    answered_at: AwareDatetime
+    answered_at: Instant
 
 
 class DetractorAlerted(Payload):
@@ -301,7 +308,7 @@ class DetractorAlerted(Payload):
     score: Score
     comment: Text | None = None
     recipient: Recipient
-    alerted_at: AwareDatetime
+    alerted_at: Instant
 
 
 class TaskEvent(Payload):
@@ -311,7 +318,7 @@ class TaskEvent(Payload):
     program_id: Id
     touchpoint: Label
     segment: Label | None = None
-    occurred_at: AwareDatetime
+    occurred_at: Instant
 
 
 class TaskOpened(TaskEvent):
@@ -319,8 +326,8 @@ class TaskOpened(TaskEvent):
 
     alert_id: Id
     score: Score
-    first_response_due_at: AwareDatetime
-    resolution_due_at: AwareDatetime
+    first_response_due_at: Instant
+    resolution_due_at: Instant
 
 
 class TaskAcknowledged(TaskEvent):
@@ -350,11 +357,11 @@ class TaskSlaWarned(TaskEvent):
     """A clock of the task has used its warning share."""
 
     clock: SlaClock
-    due_at: AwareDatetime
+    due_at: Instant
 
 
 class TaskSlaBreached(TaskEvent):
     """A clock of the task ran out."""
 
     clock: SlaClock
-    due_at: AwareDatetime
+    due_at: Instant

@@ -8,6 +8,8 @@ from typing import Final
 from heardback.contracts.payloads import Profile, Scalar
 from trigger_service.domain.cohort import bucket_of
 
+MOST_ATTRIBUTES: Final = 200
+"""More than these are not kept of a customer: the last that became known are."""
 _PROFILE: Final = ("email", "phone", "name", "locale", "timezone", "segment")
 
 
@@ -65,7 +67,8 @@ class Customer:
         }
         if profile.attributes:
             first, last = (self.attributes, profile.attributes)[:: 1 if is_newer else -1]
-            told["attributes"] = {**first, **last}
+            merged = {**first, **last}
+            told["attributes"] = dict(list(merged.items())[-MOST_ATTRIBUTES:])
         if not is_newer:
             return replace(self, **told) if told else self
         newest = self.profile_version if version is None else version

@@ -146,7 +146,7 @@ def decide(state: State, case: Case, program: Program) -> Decision:
     against |= case.against
     unfit = _on_expression(program, case.values)
     against |= unfit
-    is_use = program.after_uses is not None and not unfit
+    is_use = program.after_uses is not None and not unfit and state.customer.erased_at is None
     against |= _on_turn(state.customer, case, program, is_use=is_use)
     send_at, expires_at = _on_time(state, case, program, against)
     slot = None if against else _slot(program, send_at)

@@ -1,6 +1,7 @@
 """Versioned programs and governance; touchpoints with their decisions; cohorts, counts, cadences.
 
 What was decided and what waits is carried over. Programs are not: files put them in force again.
+What waits from before has no subject: a refund or a reopening does not cancel it.
 """
 
 from hashlib import blake2b
@@ -170,10 +171,11 @@ def _counts() -> None:
     op.create_table(
         "cadence",
         sa.Column("program_id", sa.Text(), nullable=False),
+        sa.Column("cadence", sa.Text(), nullable=False),
         sa.Column("period", sa.Integer(), nullable=False),
         sa.Column("start", sa.BigInteger(), nullable=False),
         sa.Column("width", sa.BigInteger(), nullable=False),
         sa.Column("begins", sa.Double(), nullable=False),
         sa.Column("steps", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("program_id", "period"),
+        sa.PrimaryKeyConstraint("program_id", "cadence", "period"),
     )
