@@ -1,4 +1,4 @@
-"""`python -m bench.trigger [throughput|timers]`, both by default, from the repository's root."""
+"""Measure trigger: `python -m bench.trigger throughput` and `… timers` (see bench/README.md)."""
 
 import argparse
 import asyncio

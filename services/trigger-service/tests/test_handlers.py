@@ -23,7 +23,6 @@ from trigger_service.compiling import InvalidDocument
 from trigger_service.domain.program import ProgramState
 from trigger_service.handlers import on_touchpoints
 from trigger_service.rules import set_state
-from trigger_service.settings import READY_MADE_PROGRAMS
 from trigger_service.tables import CUSTOMER, TOUCHPOINT
 
 DAY = timedelta(days=1)
