@@ -1,0 +1,57 @@
+"""Connections to Postgres: one that died is not handed out, or fails in a way that is retried."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from sqlalchemy import event, text
+
+from heardback.clock import SystemClock
+from heardback.db import Database, is_transient
+from heardback.ids import TimeOrderedIds
+
+
+@pytest.fixture
+async def lone(database: Database) -> AsyncIterator[Database]:
+    """A database with one connection, which is open already."""
+    lone = Database(
+        database.url, service="toy", clock=SystemClock(), ids=TimeOrderedIds(), pool_size=1
+    )
+    await pid_of(lone)
+    yield lone
+    await lone.close()
+
+
+async def pid_of(database: Database) -> int:
+    async with database.transaction() as tx:
+        return int(await tx.connection.scalar(text("SELECT pg_backend_pid()")) or 0)
+
+
+async def end(database: Database, pid: int) -> None:
+    async with database.read() as connection:
+        await connection.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
+
+
+async def test_connection_is_used_again_when_it_is_alive(lone: Database) -> None:
+    assert await pid_of(lone) == await pid_of(lone)
+
+
+async def test_connection_is_replaced_unseen_when_it_died_while_it_rested(
+    lone: Database, database: Database
+) -> None:
+    event.listen(
+        lone.engine.sync_engine, "checkin", lambda _, record: record.info.update(rests_since=0.0)
+    )
+    pid = await pid_of(lone)
+    await end(database, pid)
+    assert await pid_of(lone) != pid
+
+
+async def test_failure_is_worth_retrying_once_when_it_died_just_now(
+    lone: Database, database: Database
+) -> None:
+    pid = await pid_of(lone)
+    await end(database, pid)
+    with pytest.raises(Exception) as failed:  # whatever it is, loops must retry it
+        await pid_of(lone)
+    assert is_transient(failed.value)
+    assert await pid_of(lone) != pid
