@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from sqlalchemy import event, text
+from sqlalchemy.exc import ProgrammingError
 
 from heardback.clock import SystemClock
 from heardback.db import Database, is_transient
@@ -55,3 +56,13 @@ async def test_failure_is_worth_retrying_once_when_it_died_just_now(
         await pid_of(lone)
     assert is_transient(failed.value)
     assert await pid_of(lone) != pid
+
+
+async def test_failure_is_worth_retrying_when_a_migration_took_a_table_or_column_away(
+    lone: Database,
+) -> None:
+    for statement in ("SELECT * FROM gone", "SELECT gone FROM timer"):
+        with pytest.raises(ProgrammingError) as failed:
+            async with lone.read() as connection:
+                await connection.execute(text(statement))
+        assert is_transient(failed.value)

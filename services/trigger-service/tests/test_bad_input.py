@@ -52,6 +52,11 @@ async def reasons(trigger: Any) -> list[tuple[str, ...]]:
         ("amount", -1),
         ("currency", "euro"),
         ("attributes", {"lines": [1, 2]}),
+        ("attributes", {"note": "\0"}),
+        ("attributes", {"\0": "note"}),
+        ("items", 2**63),
+        ("occurred_at", "0001-01-01T00:00:00+05:30"),
+        ("occurred_at", "9999-12-31T23:59:59-05:30"),
     ],
 )
 def test_event_is_set_aside_when_a_field_is_not_as_agreed(field: str, value: object) -> None:

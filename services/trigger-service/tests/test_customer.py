@@ -7,7 +7,7 @@ import pytest
 
 from heardback.contracts.payloads import Profile
 from heardback.testing.clock import START
-from trigger_service.domain.customer import Customer
+from trigger_service.domain.customer import MOST_ATTRIBUTES, Customer
 
 from .domain_builders import DAY, a_customer
 
@@ -104,3 +104,12 @@ def test_first_way_out_counts_when_it_is_used_again() -> None:
 
 def test_uses_are_counted_by_program_when_there_are_several() -> None:
     assert ADA.used("a").used("b").used("a").uses == {"a": 2, "b": 1}
+
+
+def test_attributes_that_became_known_last_are_kept_when_there_are_too_many() -> None:
+    many = {f"a{number}": number for number in range(MOST_ATTRIBUTES)}
+    customer = ADA.informed(Profile(attributes=many), FIRST)
+    customer = customer.informed(Profile(attributes={"plan": "pro"}), SECOND)
+    assert len(customer.attributes) == MOST_ATTRIBUTES
+    assert customer.attributes["plan"] == "pro"
+    assert "a0" not in customer.attributes

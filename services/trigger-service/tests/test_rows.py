@@ -488,7 +488,9 @@ cooldowns: {any: 0s, transactional: 0s, program: 0s}
         profile = {"email": "a@example.com", "phone": "+4915112345678", "timezone": zone}
         await trigger.deliver(a_purchase(number, customer_id=f"c{number}", customer=profile))
         await trigger.deliver(a_ticket(number, customer_id=f"c{number}", customer=profile))
-    for event in await trigger.published(registry.SURVEY_SCHEDULED):
+    scheduled = await trigger.published(registry.SURVEY_SCHEDULED)
+    assert len(scheduled) == 160
+    for event in scheduled:
         zone = zones[int(event.customer_id[1:]) % 4]
         local = event.send_at.astimezone(ZoneInfo("UTC" if "Nowhere" in zone else zone))
         assert 9 <= local.hour < 20, (event.program_id, zone, local)

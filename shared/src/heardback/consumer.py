@@ -176,31 +176,24 @@ class Consumer:
 
     # Effects: once each.
 
-    async def _process(self, topic: str, records: Sequence[Record], stop: asyncio.Event) -> None:
-        """Apply `records` together; where that fails, one by one; what fails alone is set aside."""
+    async def _process(
+        self, topic: str, records: Sequence[Record], stop: asyncio.Event, *, again: bool = False
+    ) -> None:
+        """Apply `records` together; where that fails, one by one; what fails alone is set aside.
+
+        Not before it has failed twice: another replica may have been in its way.
+        """
         try:
             await self._until_it_works(partial(self._apply, topic, records), stop)
         except Fenced:
             self._lose(topic, records)
         except Exception as error:
-            if len(records) == 1:
-                await self._process_again(topic, records[0], error, stop)
+            if again:
+                await self._give_up(topic, records[0], error, stop)
                 return
             _log.warning("batch_split", topic=topic, size=len(records), error=describe(error))
             for record in records:
-                await self._process(topic, [record], stop)
-
-    async def _process_again(
-        self, topic: str, record: Record, error: Exception, stop: asyncio.Event
-    ) -> None:
-        """Try what failed alone once more: another replica may have been in its way."""
-        _log.warning("message_tried_again", topic=topic, error=describe(error))
-        try:
-            await self._until_it_works(partial(self._apply, topic, [record]), stop)
-        except Fenced:
-            self._lose(topic, [record])
-        except Exception as error_again:
-            await self._give_up(topic, record, error_again, stop)
+                await self._process(topic, [record], stop, again=len(records) == 1)
 
     async def _give_up(
         self, topic: str, record: Record, error: Exception, stop: asyncio.Event

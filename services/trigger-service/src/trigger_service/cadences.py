@@ -54,17 +54,19 @@ class Reached:
 
 
 async def on_cadence_due(tx: Transaction, timers: Sequence[Timer]) -> None:
-    """Take each program that is due some way further through the customers."""
+    """Take the program that has been due for longest some way further through the customers.
+
+    One a transaction: each locks customers of its own in their order. The others are due still.
+    """
+    timer, *others = timers
+    for other in others:
+        tx.set_timer(other)
     catalogue = await rules.load_catalogue(tx.connection)
-    # One program a transaction: each locks customers of its own in their order.
-    for timer in timers[1:]:
-        tx.set_timer(replace(timer, due_at=tx.now))
-    for timer in timers[:1]:
-        program = catalogue.programs.get(timer.key)
-        if program is None or program.cadence is None or program.state is ProgramState.PAUSED:
-            continue  # activating it sets the timer again
-        due_at = await _advance(tx, program, catalogue)
-        tx.set_timer(replace(timer, due_at=due_at, attempts=0))
+    program = catalogue.programs.get(timer.key)
+    if program is None or program.cadence is None or program.state is ProgramState.PAUSED:
+        return  # activating it sets the timer again
+    due_at = await _advance(tx, program, catalogue)
+    tx.set_timer(replace(timer, due_at=due_at, attempts=0))
 
 
 async def _advance(tx: Transaction, program: Program, catalogue: Catalogue) -> datetime:

@@ -10,7 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from trigger_service.domain.due import EVERYTHING, Limits, quota_scope
 from trigger_service.domain.invitation import Invitation
-from trigger_service.domain.ledger import Entry
 from trigger_service.domain.program import Catalogue
 
 # Each connection adds to a shard of its own, as good as always, so that none waits for another.
@@ -39,12 +38,9 @@ _ADD_TO_DAY: Final = text("""
 
 
 async def add_verdicts(
-    connection: AsyncConnection, entries: Iterable[Entry], *, now: datetime
+    connection: AsyncConnection, counted: Mapping[tuple[str, str], int], *, now: datetime
 ) -> None:
-    """Count what each program decided, for the day of `now` in UTC."""
-    counted = Counter(
-        (outcome.program_id or "", outcome.verdict) for e in entries for outcome in e.outcomes
-    )
+    """Add how often each program decided what to the day of `now` in UTC."""
     keys = sorted(counted)
     bound = {
         "day": now.date(),

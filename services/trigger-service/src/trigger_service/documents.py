@@ -5,8 +5,10 @@ together is checked in `compiling`. Durations and hours stay the texts that peop
 """
 
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Annotated, Any, Final, Literal, Self
 
+import orjson
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -242,3 +244,13 @@ class GovernanceDocument(Document):
 def as_written(document: Document) -> dict[str, Any]:
     """Return the document as plain data, with what was written and nothing else."""
     return document.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+
+def text_of(document: Document) -> str:
+    """Return the text as which a document is kept."""
+    return orjson.dumps(as_written(document)).decode()
+
+
+def digest_of(document: Document) -> str:
+    """Return what tells two documents apart."""
+    return sha256(text_of(document).encode()).hexdigest()

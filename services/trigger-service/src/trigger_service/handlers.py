@@ -121,10 +121,11 @@ async def decide_and_keep(
         [s.customer for key, s in ledger.states.items() if s.customer is not states[key].customer],
     )
     await store.add_entries(tx.connection, ledger.entries, now=tx.now)
-    await counts.add_verdicts(tx.connection, ledger.entries, now=tx.now)
+    verdicts = ledger.verdicts()
+    await counts.add_verdicts(tx.connection, verdicts, now=tx.now)
     for entry in ledger.entries:
         _announce(tx, entry)
-    _count_decisions(ledger.entries)
+    _measure(verdicts)
 
 
 def _announce(tx: Transaction, entry: Entry) -> None:
@@ -203,10 +204,7 @@ def _traces(events: Iterable[Event[Any]]) -> Traces:
     return {event.customer_id: event.traceparent for event in events}
 
 
-def _count_decisions(entries: Sequence[Entry]) -> None:
-    counted = Counter((o.program_id, o.verdict) for e in entries for o in e.outcomes)
-    for (program, verdict), count in counted.items():
+def _measure(verdicts: Mapping[tuple[str, str], int]) -> None:
+    for (program, verdict), count in verdicts.items():
         outcome, reason = (verdict, "") if verdict == SCHEDULED else ("suppressed", verdict)
-        metrics.DECISIONS.add(
-            count, {"program": program or "", "outcome": outcome, "reason": reason}
-        )
+        metrics.DECISIONS.add(count, {"program": program, "outcome": outcome, "reason": reason})

@@ -2,10 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from typing import Final
 
-import orjson
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heardback.db import Transaction
@@ -21,10 +19,10 @@ from trigger_service.compiling import (
     program_of,
 )
 from trigger_service.documents import (
-    Document,
     GovernanceDocument,
     ProgramDocument,
-    as_written,
+    digest_of,
+    text_of,
 )
 from trigger_service.domain.program import Catalogue, ProgramState
 from trigger_service.program_store import KeptGovernance, KeptProgram
@@ -202,16 +200,6 @@ async def write_governance(tx: Transaction, document: GovernanceDocument) -> Kep
     return await _put_governance(
         tx, document, before, digest=before.file_digest, staying=list(kept.values())
     )
-
-
-def text_of(document: Document) -> str:
-    """Return the text as which a document is kept."""
-    return orjson.dumps(as_written(document)).decode()
-
-
-def digest_of(document: Document) -> str:
-    """Return what tells two documents apart."""
-    return sha256(text_of(document).encode()).hexdigest()
 
 
 async def _install_governance(

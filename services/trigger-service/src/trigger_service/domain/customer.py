@@ -67,8 +67,7 @@ class Customer:
         }
         if profile.attributes:
             first, last = (self.attributes, profile.attributes)[:: 1 if is_newer else -1]
-            merged = {**first, **last}
-            told["attributes"] = dict(list(merged.items())[-MOST_ATTRIBUTES:])
+            told["attributes"] = _newest({**first, **last})
         if not is_newer:
             return replace(self, **told) if told else self
         newest = self.profile_version if version is None else version
@@ -104,3 +103,10 @@ class Customer:
         if version is not None and self.profile_version is not None:
             return version > self.profile_version
         return self.profile_at is None or at >= self.profile_at
+
+
+def _newest(attributes: dict[str, Scalar]) -> dict[str, Scalar]:
+    """Return as many of the attributes as are kept."""
+    if len(attributes) <= MOST_ATTRIBUTES:
+        return attributes
+    return dict(list(attributes.items())[-MOST_ATTRIBUTES:])

@@ -1,5 +1,6 @@
 """Deciding on a batch: each decision sees the slots that the ones before it took."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -66,6 +67,10 @@ class Ledger:
 
     states: Mapping[str, State]
     entries: Sequence[Entry]
+
+    def verdicts(self) -> Counter[tuple[str, str]]:
+        """Count what each program decided, by its id; the empty one: none listens."""
+        return Counter((o.program_id or "", o.verdict) for e in self.entries for o in e.outcomes)
 
 
 def decide_all(
