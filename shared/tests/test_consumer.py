@@ -206,6 +206,26 @@ async def test_order_is_kept_per_customer_when_batches_are_under_way_at_once(
     assert seen == {f"c{c}": [f"purchase-{n}" for n in range(c, 1_000, 7)] for c in range(7)}
 
 
+async def test_message_is_tried_once_more_when_it_has_failed_alone(
+    service: Toy, database: Database
+) -> None:
+    tries = 0
+
+    async def refuse_once_alone(tx: Transaction, events: Sequence[Event[Any]]) -> None:
+        nonlocal tries
+        if any(event.id == "purchase-7" for event in events):
+            tries += len(events) == 1
+            if len(events) > 1 or tries == 1:
+                raise ZeroDivisionError("not yet")
+        await toy.on_events(tx, events)
+
+    await service.publish(*purchases(range(20)))
+    async with service.replica(refuse_once_alone):
+        await expect(database, keys(range(20)))
+    assert tries == 2
+    assert await toy.staged(database) == []
+
+
 async def test_only_the_culprit_is_set_aside_when_a_handler_fails(
     service: Toy, database: Database
 ) -> None:
