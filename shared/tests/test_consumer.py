@@ -197,7 +197,7 @@ async def test_order_is_kept_per_customer_when_batches_are_under_way_at_once(
     async def look(tx: Transaction, events: Sequence[Event[Any]]) -> None:
         await toy.on_events(tx, events)
         for event in events:
-            seen[event.customer_id].append(event.id)
+            seen[event.key].append(event.id)
 
     messages = [encode(a_purchase(n, customer_id=f"c{n % 7}")) for n in range(1_000)]
     await service.publish(*messages)

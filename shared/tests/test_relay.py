@@ -72,7 +72,7 @@ async def published(broker: EmbeddedBroker, count: int) -> dict[str, list[str]]:
     async for record in read(broker, topics.CUSTOMER.name, count):
         event = decode(topics.CUSTOMER, record.value, record.headers)
         assert event.traceparent == TRACEPARENT
-        ids[event.customer_id].append(event.id)
+        ids[event.key].append(event.id)
     return ids
 
 

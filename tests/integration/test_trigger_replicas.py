@@ -93,9 +93,9 @@ class Fleet:
                     # A relay that dies after the broker's yes publishes again, with the same id.
                     is_new = event.id not in self._ids
                     self._ids.add(event.id)
-                    if is_new and event.customer_id.startswith(f"{self.run}-"):
+                    if is_new and event.key.startswith(f"{self.run}-"):
                         seen = self.seen.setdefault(event.type.name, Counter())
-                        seen[event.customer_id] += 1
+                        seen[event.key] += 1
 
         try:
             yield take

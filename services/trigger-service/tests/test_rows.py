@@ -491,7 +491,7 @@ cooldowns: {any: 0s, transactional: 0s, program: 0s}
     scheduled = await trigger.published(registry.SURVEY_SCHEDULED)
     assert len(scheduled) == 160
     for event in scheduled:
-        zone = zones[int(event.customer_id[1:]) % 4]
+        zone = zones[int(event.key[1:]) % 4]
         local = event.send_at.astimezone(ZoneInfo("UTC" if "Nowhere" in zone else zone))
         assert 9 <= local.hour < 20, (event.program_id, zone, local)
 

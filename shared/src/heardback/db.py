@@ -71,7 +71,7 @@ class Transaction:
         self, event_type: EventType, payload: Payload, *, traceparent: str | None = None
     ) -> None:
         """Publish an event when this commits. `traceparent` is that of its cause."""
-        self._stage(event_type, payload.customer_id, json_of(payload), traceparent)
+        self._stage(event_type, payload.key, json_of(payload), traceparent)
 
     def emit_fields(
         self, event_type: EventType, fields: Mapping[str, Any], *, traceparent: str | None = None
@@ -83,17 +83,17 @@ class Transaction:
         self._stage(event_type, fields["customer_id"], orjson.dumps(fields), traceparent)
 
     def _stage(
-        self, event_type: EventType, customer_id: str, value: bytes, traceparent: str | None
+        self, event_type: EventType, key: str, value: bytes, traceparent: str | None
     ) -> None:
         attributes = attributes_of(
             event_type,
             id=self.ids.new(),
             source=self._source,
-            subject=customer_id,
+            subject=key,
             time=self._time,
             traceparent=traceparent or new_traceparent(),
         )
-        row = event_type.topic.name, customer_id.encode(), value, outbox.pack(attributes)
+        row = event_type.topic.name, key.encode(), value, outbox.pack(attributes)
         self._outgoing.append(row)
 
     def publish_raw(self, message: OutgoingMessage) -> None:

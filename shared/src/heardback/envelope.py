@@ -43,9 +43,9 @@ class Event(Generic[P_co]):
     traceparent: str | None = None
 
     @property
-    def customer_id(self) -> str:
-        """Whose story this belongs to: the message's key."""
-        return self.data.customer_id
+    def key(self) -> str:
+        """What this is about, mostly a customer: the message's key."""
+        return self.data.key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,13 +64,13 @@ def encode(event: Event[Payload]) -> OutgoingMessage:
         event.type,
         id=event.id,
         source=event.source,
-        subject=event.customer_id,
+        subject=event.key,
         time=event.time.isoformat() if event.time is not None else None,
         traceparent=event.traceparent,
     )
     return OutgoingMessage(
         topic=event.type.topic.name,
-        key=event.customer_id.encode(),
+        key=event.key.encode(),
         value=json_of(event.data),
         headers=tuple((name, text.encode()) for name, text in attributes),
     )

@@ -1,6 +1,7 @@
 """The words that more than one service uses, once. Standard library only."""
 
 from enum import StrEnum
+from typing import Final
 
 
 class Category(StrEnum):
@@ -11,17 +12,40 @@ class Category(StrEnum):
     PROMOTER = "promoter"
 
 
-def category_of(score: int) -> Category:
-    """Return the group of an NPS score: 0–6 detractor, 7–8 passive, 9–10 promoter.
+class Scale(StrEnum):
+    """What a score is on: NPS from 0 to 10, CSAT from 1 to 5, CES from 1 (hard) to 7 (easy)."""
 
-    Raises: ValueError when the score is not from 0 to 10.
+    NPS = "nps"
+    CSAT = "csat"
+    CES = "ces"
+
+    @property
+    def scores(self) -> range:
+        """Every score, the lowest first."""
+        return _SCORES[self]
+
+
+_SCORES: Final = {Scale.NPS: range(11), Scale.CSAT: range(1, 6), Scale.CES: range(1, 8)}
+_LOWEST: Final = {
+    Scale.NPS: ((9, Category.PROMOTER), (7, Category.PASSIVE)),
+    Scale.CSAT: ((4, Category.PROMOTER), (3, Category.PASSIVE)),
+    Scale.CES: ((5, Category.PROMOTER), (4, Category.PASSIVE)),
+}
+
+
+def category_of(score: int, scale: Scale = Scale.NPS) -> Category:
+    """Return the group of a score.
+
+    NPS: 0–6 detractor, 7–8 passive, 9–10 promoter (Reichheld 2003). CSAT counts its top two of five
+    and CES its top three of seven as content; the middle is passive, and what is below calls for
+    the same help as a detractor.
+    Raises: ValueError when the scale has no such score.
     """
-    if not 0 <= score <= 10:
-        msg = f"an NPS score is from 0 to 10, not {score}"
+    if score not in scale.scores:
+        low, high = scale.scores[0], scale.scores[-1]
+        msg = f"a score on the scale {scale} is from {low} to {high}, not {score}"
         raise ValueError(msg)
-    if score <= 6:
-        return Category.DETRACTOR
-    return Category.PASSIVE if score <= 8 else Category.PROMOTER
+    return next((group for lowest, group in _LOWEST[scale] if score >= lowest), Category.DETRACTOR)
 
 
 class Channel(StrEnum):
@@ -45,3 +69,12 @@ class SlaClock(StrEnum):
 
     FIRST_RESPONSE = "first_response"
     RESOLUTION = "resolution"
+
+
+class Scope(StrEnum):
+    """What a suppression covers."""
+
+    ALL = "all"
+    TYPE = "type"
+    PROGRAM = "program"
+    CHANNEL = "channel"

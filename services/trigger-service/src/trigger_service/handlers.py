@@ -34,7 +34,7 @@ async def on_touchpoints(tx: Transaction, events: Sequence[Event[Any]]) -> None:
 
     By event time, so it does not matter in which order the two came.
     """
-    states = await store.lock_states(tx.connection, {e.customer_id for e in events}, now=tx.now)
+    states = await store.lock_states(tx.connection, {e.key for e in events}, now=tx.now)
     revocations = [r for e in events if (r := messages.revocation_of(e)) is not None]
     if revocations:
         states = await _revoke(tx, states, revocations, _traces(events))
@@ -50,11 +50,11 @@ async def on_customer_events(tx: Transaction, events: Sequence[Event[Any]]) -> N
     """Keep the customers' profiles; cancel what waits for those who left or are forgotten."""
     if not events:
         return
-    customers = await store.lock_customers(tx.connection, {e.customer_id for e in events})
+    customers = await store.lock_customers(tx.connection, {e.key for e in events})
     known = dict(customers)
     for event in events:
-        customers[event.customer_id] = messages.customer_after(
-            customers[event.customer_id], event.data, now=tx.now
+        customers[event.key] = messages.customer_after(
+            customers[event.key], event.data, now=tx.now
         )
     changed = [customer for key, customer in customers.items() if customer != known[key]]
     await store.save_customers(tx.connection, changed)
@@ -201,7 +201,7 @@ async def _keep_moves(tx: Transaction, moved: Sequence[Invitation], traces: Trac
 
 
 def _traces(events: Iterable[Event[Any]]) -> Traces:
-    return {event.customer_id: event.traceparent for event in events}
+    return {event.key: event.traceparent for event in events}
 
 
 def _measure(verdicts: Mapping[tuple[str, str], int]) -> None:

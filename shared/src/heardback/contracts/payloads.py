@@ -1,15 +1,15 @@
 """The payload of every event, frozen. A field may be added; none is renamed, removed or tightened.
 
-Units: every `*_at` is an aware instant (RFC 3339 with an offset); scores are 0–10.
+Units: every `*_at` is an aware instant (RFC 3339 with an offset); scores are on the survey's scale.
 Unknown fields are ignored, so that a newer producer does not break an older consumer.
 """
 
 from datetime import UTC, datetime
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
-from heardback.vocabulary import Category, Channel, SlaClock
+from heardback.vocabulary import Category, Channel, ProgramType, Scale, Scope, SlaClock
 
 EARLIEST: Final = datetime(1, 1, 2, tzinfo=UTC)
 LATEST: Final = datetime(9999, 12, 30, tzinfo=UTC)
@@ -25,11 +25,25 @@ Instant = Annotated[AwareDatetime, Field(ge=EARLIEST, le=LATEST)]
 
 
 class Payload(BaseModel):
-    """What an event says. Every payload names its customer."""
+    """What an event says."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", use_enum_values=False)
 
+    @property
+    def key(self) -> str:
+        """What the event is about: events of one key stay in order."""
+        raise NotImplementedError
+
+
+class CustomerPayload(Payload):
+    """What an event says about a customer: nearly all of them do."""
+
     customer_id: Id
+
+    @property
+    def key(self) -> str:
+        """The customer's id."""
+        return self.customer_id
 
 
 class Recipient(BaseModel):
@@ -54,7 +68,7 @@ class Profile(Recipient):
 # Inbound: what product systems publish.
 
 
-class TouchpointPayload(Payload):
+class TouchpointPayload(CustomerPayload):
     """Something happened to a customer. `customer` may carry what the product system knows."""
 
     occurred_at: Instant
@@ -71,14 +85,14 @@ class PurchaseCompleted(TouchpointPayload):
     items: int | None = Field(default=None, ge=0, le=2**63 - 1)
 
 
-class PurchaseRefunded(Payload):
+class PurchaseRefunded(CustomerPayload):
     """An order was refunded; what waits to be asked about it is not asked."""
 
     occurred_at: Instant
     order_id: Id
 
 
-class PurchaseCancelled(Payload):
+class PurchaseCancelled(CustomerPayload):
     """An order was cancelled; what waits to be asked about it is not asked."""
 
     occurred_at: Instant
@@ -94,7 +108,7 @@ class TicketClosed(TouchpointPayload):
     topic: Label | None = None
 
 
-class TicketReopened(Payload):
+class TicketReopened(CustomerPayload):
     """A ticket was opened again; it is asked about when it is closed for good."""
 
     occurred_at: Instant
@@ -119,14 +133,14 @@ class TouchpointRecorded(TouchpointPayload):
     subject: Id | None = None
 
 
-class TouchpointRevoked(Payload):
+class TouchpointRevoked(CustomerPayload):
     """What a touchpoint was about did not last (a delivery that was returned, …)."""
 
     occurred_at: Instant
     subject: Id
 
 
-class CustomerUpdated(Payload):
+class CustomerUpdated(CustomerPayload):
     """A customer's profile, as it is from `occurred_at` on.
 
     `version` counts the changes in the product system; where it is given, it says which of two
@@ -138,19 +152,19 @@ class CustomerUpdated(Payload):
     version: int | None = Field(default=None, ge=0, le=2**63 - 1)
 
 
-class CustomerChurned(Payload):
+class CustomerChurned(CustomerPayload):
     """A customer left; nothing more is asked."""
 
     occurred_at: Instant
 
 
-class CustomerReturned(Payload):
+class CustomerReturned(CustomerPayload):
     """A customer who had left is back; they may be asked again."""
 
     occurred_at: Instant
 
 
-class CustomerErased(Payload):
+class CustomerErased(CustomerPayload):
     """A customer asked to be forgotten."""
 
     occurred_at: Instant
@@ -159,7 +173,7 @@ class CustomerErased(Payload):
 # Outbound: what Heardback publishes.
 
 
-class SurveyScheduled(Payload):
+class SurveyScheduled(CustomerPayload):
     """A program decided to ask; the invitation goes out at `send_at` if nothing changes."""
 
     decision_id: Id
@@ -175,7 +189,7 @@ class SurveyScheduled(Payload):
     decided_at: Instant
 
 
-class SurveySuppressed(Payload):
+class SurveySuppressed(CustomerPayload):
     """It was decided not to ask, for these reasons. No program: no program listens to it."""
 
     decision_id: Id
@@ -188,7 +202,7 @@ class SurveySuppressed(Payload):
     decided_at: Instant
 
 
-class SurveyCancelled(Payload):
+class SurveyCancelled(CustomerPayload):
     """A scheduled invitation will not go out after all."""
 
     invitation_id: Id
@@ -199,7 +213,7 @@ class SurveyCancelled(Payload):
     cancelled_at: Instant
 
 
-class SurveyPostponed(Payload):
+class SurveyPostponed(CustomerPayload):
     """A scheduled invitation was due and goes out later: something made it wait."""
 
     invitation_id: Id
@@ -211,8 +225,37 @@ class SurveyPostponed(Payload):
     postponed_at: Instant
 
 
-class SurveyRequested(Payload):
-    """An invitation is due: send it over `channel`, or over those that follow it in `channels`."""
+class DailyHours(BaseModel):
+    """Times of day and days at which a channel may reach somebody: inside every one of `spans`.
+
+    Shapes: a span is `["09:00", "20:00"]`, past midnight where it ends before it begins.
+    `weekdays`: 0 is Monday.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    spans: tuple[tuple[str, str], ...] = ()
+    weekdays: tuple[int, ...] = tuple(range(7))
+
+
+class PermittedHours(BaseModel):
+    """When each channel may reach a recipient, by the clock of `timezone`; absent: always."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    timezone: Label
+    channels: dict[Channel, DailyHours] = Field(default_factory=dict)
+
+
+class SurveyRequested(CustomerPayload):
+    """An invitation is due: send it over `channel`, or over those that follow it in `channels`.
+
+    `survey_version` is pinned here, once for all; without it each service takes its newest.
+    `reminders`: so many at most, each `reminder_after_seconds` after the message before it, none
+    after a score. `fallback_after_seconds`: not opened by then, the next channel is tried.
+    `learn_channels`: the order of the channels is learnt from what was answered.
+    `hours` hold for whatever is sent about this invitation, whenever that is.
+    """
 
     invitation_id: Id
     program_id: Id
@@ -222,14 +265,21 @@ class SurveyRequested(Payload):
     channel: Channel
     channels: tuple[Channel, ...] = ()
     program_version: int | None = None
+    program_type: ProgramType | None = None
+    survey_version: int | None = None
     variant: Label | None = None
+    reminders: int = Field(default=0, ge=0, le=10)
+    reminder_after_seconds: int | None = Field(default=None, ge=1)
+    fallback_after_seconds: int | None = Field(default=None, ge=1)
+    learn_channels: bool = False
+    hours: PermittedHours | None = None
     recipient: Recipient
     occurred_at: Instant
     requested_at: Instant
     expires_at: Instant
 
 
-class InvitationSent(Payload):
+class InvitationSent(CustomerPayload):
     """A provider took the invitation."""
 
     invitation_id: Id
@@ -242,19 +292,26 @@ class InvitationSent(Payload):
     sent_at: Instant
 
 
-class InvitationBounced(Payload):
-    """The recipient's address refuses mail for good."""
+class InvitationReminded(InvitationSent):
+    """A provider took reminder `number` of an invitation, which counts from 1."""
+
+    number: int = Field(ge=1)
+
+
+class InvitationBounced(CustomerPayload):
+    """The recipient's address refuses for good. With a `next_channel` that one is tried now."""
 
     invitation_id: Id
     program_id: Id
     touchpoint: Label
     segment: Label | None = None
     channel: Channel
+    next_channel: Channel | None = None
     reason: Label
     bounced_at: Instant
 
 
-class InvitationDropped(Payload):
+class InvitationDropped(CustomerPayload):
     """The invitation was not sent and will not be (`suppressed`, `too_late`, `no_address`)."""
 
     invitation_id: Id
@@ -265,15 +322,83 @@ class InvitationDropped(Payload):
     dropped_at: Instant
 
 
-class RecipientUnsubscribed(Payload):
-    """A customer used the way out; nothing more is sent."""
+class RecipientUnsubscribed(CustomerPayload):
+    """A customer used the way out, or complained; nothing more within `scope` is sent.
+
+    `scoped_to`: the program, the program type or the channel; none for the scope `all`.
+    """
 
     invitation_id: Id
     program_id: Id
+    scope: Scope = Scope.ALL
+    scoped_to: Label | None = None
+    reason: Literal["unsubscribed", "complaint", "stop"] = "unsubscribed"
     unsubscribed_at: Instant
 
 
-class ResponseRecorded(Payload):
+class RecipientResubscribed(CustomerPayload):
+    """A customer took a "no more" back."""
+
+    invitation_id: Id
+    program_id: Id
+    scope: Scope = Scope.ALL
+    scoped_to: Label | None = None
+    resubscribed_at: Instant
+
+
+class ReplyReceived(CustomerPayload):
+    """A customer answered an invitation in the channel itself ("9 great service")."""
+
+    invitation_id: Id
+    reply_id: Id
+    channel: Channel
+    text: Text
+    received_at: Instant
+
+
+class FollowUpRequested(CustomerPayload):
+    """An owner writes to a customer, over the channel in which the conversation began."""
+
+    follow_up_id: Id
+    invitation_id: Id
+    program_id: Id
+    subject: Label | None = None
+    text: Text
+    requested_at: Instant
+    expires_at: Instant | None = None
+
+
+class FollowUpSent(CustomerPayload):
+    """A provider took a follow-up."""
+
+    follow_up_id: Id
+    invitation_id: Id
+    channel: Channel
+    provider: Label
+    message_id: Label
+    sent_at: Instant
+
+
+class FollowUpFailed(CustomerPayload):
+    """A follow-up will not reach the customer; its owner should use another way."""
+
+    follow_up_id: Id
+    invitation_id: Id
+    reason: Label
+    failed_at: Instant
+
+
+class InvitationOpened(CustomerPayload):
+    """A person, as far as can be told, looked at the survey for the first time."""
+
+    invitation_id: Id
+    program_id: Id
+    touchpoint: Label
+    segment: Label | None = None
+    opened_at: Instant
+
+
+class ResponseRecorded(CustomerPayload):
     """A customer answered (revision 1), or changed the answer (revision 2 and up).
 
     `previous_category` is the category before the change, on a revision.
@@ -284,10 +409,14 @@ class ResponseRecorded(Payload):
     program_id: Id
     touchpoint: Label
     survey_id: Id
+    survey_version: int | None = None
+    variant: Label | None = None
     segment: Label | None = None
     channel: Channel
     revision: int = Field(ge=1)
+    scale: Scale = Scale.NPS
     score: Score
+    drivers: dict[Label, Score] = Field(default_factory=dict)
     category: Category
     previous_category: Category | None = None
     previously_commented: bool = False
@@ -295,7 +424,41 @@ class ResponseRecorded(Payload):
     answered_at: Instant
 
 
-class DetractorAlerted(Payload):
+class ResponseQuarantined(CustomerPayload):
+    """An answer is suspect and does not count until a person releases it, for these reasons.
+
+    `revision` and `category` are those that it had counted with; none: it never counted. Once
+    released, it is recorded like any other.
+    """
+
+    response_id: Id
+    invitation_id: Id
+    program_id: Id
+    touchpoint: Label
+    survey_id: Id
+    segment: Label | None = None
+    channel: Channel
+    revision: int | None = Field(default=None, ge=1)
+    category: Category | None = None
+    reasons: tuple[Label, ...]
+    quarantined_at: Instant
+
+
+class SurveyVersionPublished(Payload):
+    """A version of a survey was published. It never changes; see `heardback.surveys`."""
+
+    survey_id: Id
+    version: int = Field(ge=1)
+    document: dict[str, Any]
+    published_at: Instant
+
+    @property
+    def key(self) -> str:
+        """The survey's id."""
+        return self.survey_id
+
+
+class DetractorAlerted(CustomerPayload):
     """A detractor answered and waits to be heard back; `revision` is the answer's that said so."""
 
     alert_id: Id
@@ -305,13 +468,14 @@ class DetractorAlerted(Payload):
     program_id: Id
     touchpoint: Label
     segment: Label | None = None
+    scale: Scale = Scale.NPS
     score: Score
     comment: Text | None = None
     recipient: Recipient
     alerted_at: Instant
 
 
-class TaskEvent(Payload):
+class TaskEvent(CustomerPayload):
     """Something happened to an owner task."""
 
     task_id: Id

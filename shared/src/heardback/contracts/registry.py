@@ -63,6 +63,9 @@ SURVEY_POSTPONED: Final = _type("survey.postponed.v1", topics.SURVEY, payloads.S
 SURVEY_REQUESTED: Final = _type("survey.requested.v1", topics.SURVEY, payloads.SurveyRequested)
 
 INVITATION_SENT: Final = _type("invitation.sent.v1", topics.DELIVERY, payloads.InvitationSent)
+INVITATION_REMINDED: Final = _type(
+    "invitation.reminded.v1", topics.DELIVERY, payloads.InvitationReminded
+)
 INVITATION_BOUNCED: Final = _type(
     "invitation.bounced.v1", topics.DELIVERY, payloads.InvitationBounced
 )
@@ -72,9 +75,26 @@ INVITATION_DROPPED: Final = _type(
 RECIPIENT_UNSUBSCRIBED: Final = _type(
     "recipient.unsubscribed.v1", topics.DELIVERY, payloads.RecipientUnsubscribed
 )
+RECIPIENT_RESUBSCRIBED: Final = _type(
+    "recipient.resubscribed.v1", topics.DELIVERY, payloads.RecipientResubscribed
+)
+REPLY_RECEIVED: Final = _type("reply.received.v1", topics.DELIVERY, payloads.ReplyReceived)
+FOLLOW_UP_REQUESTED: Final = _type(
+    "follow_up.requested.v1", topics.FOLLOW_UP, payloads.FollowUpRequested
+)
+FOLLOW_UP_SENT: Final = _type("follow_up.sent.v1", topics.DELIVERY, payloads.FollowUpSent)
+FOLLOW_UP_FAILED: Final = _type("follow_up.failed.v1", topics.DELIVERY, payloads.FollowUpFailed)
 
+SURVEY_VERSION_PUBLISHED: Final = _type(
+    "survey_version.published.v1", topics.SURVEY_VERSION, payloads.SurveyVersionPublished
+)
+
+INVITATION_OPENED: Final = _type("invitation.opened.v1", topics.RESPONSE, payloads.InvitationOpened)
 RESPONSE_RECORDED: Final = _type("response.recorded.v1", topics.RESPONSE, payloads.ResponseRecorded)
 RESPONSE_REVISED: Final = _type("response.revised.v1", topics.RESPONSE, payloads.ResponseRecorded)
+RESPONSE_QUARANTINED: Final = _type(
+    "response.quarantined.v1", topics.RESPONSE, payloads.ResponseQuarantined
+)
 DETRACTOR_ALERTED: Final = _type(
     "detractor.alerted.v1", topics.DETRACTOR_ALERT, payloads.DetractorAlerted
 )

@@ -1,4 +1,4 @@
-"""Every topic, once. The key of each message is the customer id."""
+"""Every topic, once. The key of each message is the customer id, but for `survey-version`."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -8,11 +8,11 @@ from typing import Final
 class Topic:
     """A Kafka topic as it is created.
 
-    `retention_seconds` is short where contact data travels.
+    `retention_seconds` is short where contact data travels; None: kept for good.
     """
 
     name: str
-    retention_seconds: int
+    retention_seconds: int | None
     partitions: int = 6
     max_message_bytes: int = 1_048_588
 
@@ -33,11 +33,22 @@ DELIVERY: Final = Topic(name="delivery", retention_seconds=30 * _DAY)
 RESPONSE: Final = Topic(name="response", retention_seconds=30 * _DAY)
 DETRACTOR_ALERT: Final = Topic(name="detractor-alert", retention_seconds=7 * _DAY)
 TASK: Final = Topic(name="task", retention_seconds=30 * _DAY)
+FOLLOW_UP: Final = Topic(name="follow-up", retention_seconds=7 * _DAY)
+SURVEY_VERSION: Final = Topic(name="survey-version", retention_seconds=None, partitions=1)
+"""Kept for good: a service that is new reads every version that invitations may be pinned to."""
 
 DEAD_LETTER: Final = Topic(
     name="dead-letter", retention_seconds=30 * _DAY, partitions=1, max_message_bytes=8 * 1_048_576
 )
 
 INBOUND: Final = (PURCHASE, TICKET_CLOSED, ONBOARDING_COMPLETE, TOUCHPOINT, CUSTOMER)
-OUTBOUND: Final = (SURVEY, DELIVERY, RESPONSE, DETRACTOR_ALERT, TASK)
+OUTBOUND: Final = (
+    SURVEY,
+    DELIVERY,
+    RESPONSE,
+    DETRACTOR_ALERT,
+    TASK,
+    FOLLOW_UP,
+    SURVEY_VERSION,
+)
 ALL: Final = (*INBOUND, *OUTBOUND, DEAD_LETTER)

@@ -49,12 +49,13 @@ async def _create(client: AIOKafkaAdminClient, topics: list[Topic]) -> None:
 
 
 def _new_topic(topic: Topic) -> NewTopic:
+    seconds = topic.retention_seconds
     return NewTopic(
         name=topic.name,
         num_partitions=topic.partitions,
         replication_factor=1,
         topic_configs={
-            "retention.ms": str(topic.retention_seconds * 1000),
+            "retention.ms": "-1" if seconds is None else str(seconds * 1000),
             "max.message.bytes": str(topic.max_message_bytes),
         },
     )

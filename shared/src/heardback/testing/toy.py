@@ -31,7 +31,7 @@ async def create_tables(database: Database) -> None:
 
 async def on_events(tx: Transaction, events: Sequence[Event[Any]]) -> None:
     """Write down each event by its source and id, with no regard for repeats."""
-    rows = [{"key": f"{e.source}#{e.id}", "customer_id": e.customer_id} for e in events]
+    rows = [{"key": f"{e.source}#{e.id}", "customer_id": e.key} for e in events]
     await insert_rows(tx.connection, EFFECT, rows)
 
 

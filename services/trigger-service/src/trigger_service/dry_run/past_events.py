@@ -72,7 +72,7 @@ def read_events(
             continue
         seen.add((event.source, event.id))
         happening = _happening_of(event, at=at, now=now)
-        read.stories.setdefault(event.customer_id, []).append(happening)
+        read.stories.setdefault(event.key, []).append(happening)
     return read
 
 
