@@ -1,6 +1,19 @@
 """The tables of response-service."""
 
-from sqlalchemy import Column, DateTime, Index, Integer, MetaData, SmallInteger, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 
 from heardback.offsets import partition_offset_table
@@ -20,15 +33,31 @@ INVITATION = Table(
     Column("program_id", Text, nullable=False),
     Column("touchpoint", Text, nullable=False),
     Column("survey_id", Text, nullable=False),
+    Column("survey_version", Integer),
+    Column("variant", Text),
     Column("segment", Text),
     Column("channel", Text, nullable=False),
     Column("recipient", JSONB, nullable=False),
     Column("occurred_at", DateTime(timezone=True), nullable=False),
     Column("expires_at", DateTime(timezone=True), nullable=False),
     Column("traceparent", Text),
+    Column("opened_at", DateTime(timezone=True)),
 )
-"""A projection of what trigger-service requested."""
+"""A projection of what trigger-service requested; `channel` follows what was sent last.
+
+`survey_version`: the one that was pinned, here at the latest.
+"""
 Index("invitation_customer_id", INVITATION.c.customer_id)
+
+SHORT_CODE = Table(
+    "short_code",
+    metadata,
+    Column("code", Text, primary_key=True),
+    Column("invitation_id", Text, nullable=False),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+)
+"""The short links of text messages: one code for each link key, made of key and invitation."""
+Index("short_code_expires_at", SHORT_CODE.c.expires_at)
 
 RESPONSE = Table(
     "response",
@@ -37,13 +66,20 @@ RESPONSE = Table(
     Column("response_id", Text, nullable=False, unique=True),
     Column("customer_id", Text, nullable=False),
     Column("revision", Integer, nullable=False),
+    Column("survey_id", Text, nullable=False),
+    Column("survey_version", Integer, nullable=False),
+    Column("scale", Text, nullable=False),
     Column("score", SmallInteger, nullable=False),
     Column("comment", Text),
+    Column("drivers", JSONB, nullable=False),
     Column("alert_id", Text, unique=True),
     Column("answered_at", DateTime(timezone=True), nullable=False),
+    Column("client", LargeBinary),
 )
-"""The answer that counts: the last one."""
+"""The answer that counts: the last one. `client`: a keyed hash of what sent it, for the judging
+of what comes next; it says nothing about a person."""
 Index("response_customer_id", RESPONSE.c.customer_id)
+Index("response_comment_hash", text("md5(comment)"), _table=RESPONSE)
 
 RESPONSE_REVISION = Table(
     "response_revision",
@@ -53,6 +89,66 @@ RESPONSE_REVISION = Table(
     Column("customer_id", Text, nullable=False),
     Column("score", SmallInteger, nullable=False),
     Column("comment", Text),
+    Column("drivers", JSONB, nullable=False),
     Column("answered_at", DateTime(timezone=True), nullable=False),
 )
 """Every answer that ever counted, the current one included."""
+
+QUARANTINE = Table(
+    "quarantine",
+    metadata,
+    Column("quarantine_id", Text, primary_key=True),
+    Column("invitation_id", Text, nullable=False),
+    Column("customer_id", Text, nullable=False),
+    Column("score", SmallInteger, nullable=False),
+    Column("comment", Text),
+    Column("drivers", JSONB, nullable=False),
+    Column("reasons", JSONB, nullable=False),
+    Column("answered_at", DateTime(timezone=True), nullable=False),
+    Column("quarantined_at", DateTime(timezone=True), nullable=False),
+    Column("client", LargeBinary),
+    Column("state", Text, nullable=False),
+    Column("decided_at", DateTime(timezone=True)),
+    Column("decided_by", Text),
+)
+"""Suspect answers: held until a person releases or discards them."""
+Index("quarantine_invitation_id", QUARANTINE.c.invitation_id)
+Index("quarantine_state", QUARANTINE.c.state, QUARANTINE.c.quarantined_at)
+
+VISIT = Table(
+    "visit",
+    metadata,
+    Column("visit_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("invitation_id", Text, nullable=False),
+    Column("score", SmallInteger),
+    Column("client", LargeBinary, nullable=False),
+    Column("visited_at", DateTime(timezone=True), nullable=False),
+)
+"""Each look at a survey page, for a day: many links of one mail in a moment are a scanner."""
+Index("visit_invitation_id", VISIT.c.invitation_id, VISIT.c.visited_at)
+Index("visit_visited_at", VISIT.c.visited_at)
+
+SURVEY_VERSION = Table(
+    "survey_version",
+    metadata,
+    Column("survey_id", Text, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("document", JSONB, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("published_at", DateTime(timezone=True), nullable=False),
+    Column("published_by", Text, nullable=False),
+)
+"""Every version of every survey; a version never changes."""
+
+SUBMISSION = Table(
+    "submission",
+    metadata,
+    Column("api_key", Text, primary_key=True),
+    Column("idempotency_key", Text, primary_key=True),
+    Column("digest", Text, nullable=False),
+    Column("status", Integer),
+    Column("body", JSONB),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+)
+"""What trusted systems sent, by their idempotency key, for a day. No status: it is under way."""
+Index("submission_created_at", SUBMISSION.c.created_at)

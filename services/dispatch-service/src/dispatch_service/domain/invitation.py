@@ -1,108 +1,72 @@
-"""An invitation on its way: its states, and when it is not sent at all."""
+"""An invitation and the conversation that it began."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from typing import Any
 
-from heardback.vocabulary import Channel
+from heardback.vocabulary import Channel, ProgramType
 
 
-class State(StrEnum):
-    """Where an invitation is. The last three are final."""
+class InvitationState(StrEnum):
+    """Where an invitation is.
 
-    QUEUED = "queued"
-    SENDING = "sending"
+    `waiting`: nothing of it has reached the customer; `sent`: a provider took it; the last two are
+    final: no channel is left, or it must not be sent.
+    """
+
+    WAITING = "waiting"
     SENT = "sent"
     BOUNCED = "bounced"
     DROPPED = "dropped"
 
 
 class DropReason(StrEnum):
-    """Why an invitation is not sent."""
+    """Why something is not sent."""
 
     NO_CHANNEL = "no_channel"
     NO_ADDRESS = "no_address"
     TOO_LATE = "too_late"
     SUPPRESSED = "suppressed"
     CANCELLED = "cancelled"
+    ANSWERED = "answered"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invitation:
-    """Whom we ask, about what, and until when. `email` is None when there is no usable address."""
+    """Whom we ask, about what, until when, and how far the conversation has come.
+
+    `channels`: those that reach the customer, in the order in which they are tried; `channel`: the
+    one in which the conversation is. `hours`: see `payloads.PermittedHours`.
+    """
 
     invitation_id: str
     customer_id: str
     program_id: str
+    program_type: ProgramType | None = None
     touchpoint: str
     survey_id: str
-    segment: str | None
-    channel: Channel
-    email: str | None
-    name: str | None
+    survey_version: int | None = None
+    variant: str | None = None
+    segment: str | None = None
+    channels: tuple[Channel, ...]
+    learn_channels: bool = False
+    email: str | None = None
+    phone: str | None = None
+    name: str | None = None
+    locale: str | None = None
+    hours: dict[str, Any] | None = None
+    reminders: int = 0
+    reminder_after_seconds: int | None = None
+    fallback_after_seconds: int | None = None
     occurred_at: datetime
+    requested_at: datetime
     expires_at: datetime
-    traceparent: str | None
-
-
-def reason_to_drop(invitation: Invitation, *, now: datetime, suppressed: bool) -> DropReason | None:
-    """Return why `invitation` must not be sent at `now`, or None: send it."""
-    if suppressed:
-        return DropReason.SUPPRESSED
-    if invitation.channel is not Channel.EMAIL:
-        return DropReason.NO_CHANNEL
-    if invitation.email is None:
-        return DropReason.NO_ADDRESS
-    if now >= invitation.expires_at:
-        return DropReason.TOO_LATE
-    return None
-
-
-class Outcome(StrEnum):
-    """How one attempt to send ended."""
-
-    SENT = "sent"
-    BOUNCED = "bounced"  # the address refuses for good
-    DEFERRED = "deferred"  # not now, said the provider about this mail
-    AWAY = "away"  # the provider can't be talked to: nothing to do with this mail
-    RELEASED = "released"  # not tried
-
-
-STATE_AFTER: Final = {
-    Outcome.SENT: State.SENT,
-    Outcome.BOUNCED: State.BOUNCED,
-    Outcome.DEFERRED: State.QUEUED,
-    Outcome.AWAY: State.QUEUED,
-    Outcome.RELEASED: State.QUEUED,
-}
-"""Where an invitation goes from `sending`. Nothing but its deadline makes us give up on it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
-    """The committed intent to send: attempt `number` of an invitation.
-
-    `again`: the attempt before ended without a word, so this may be a duplicate.
-    """
-
-    invitation: Invitation
-    number: int
-    claimed_at: datetime
-    again: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """What became of a claim. `retry_at` is set when it goes back to the queue."""
-
-    claim: Claim
-    outcome: Outcome
-    detail: str
-    finished_at: datetime
-    retry_at: datetime | None = None
-
-    @property
-    def state(self) -> State:
-        """Where the invitation is now."""
-        return STATE_AFTER[self.outcome]
+    traceparent: str | None = None
+    state: InvitationState = InvitationState.WAITING
+    channel: Channel | None = None
+    reminders_sent: int = 0
+    opened_at: datetime | None = None
+    answered_at: datetime | None = None
+    way_out_seen_at: datetime | None = None
+    drop_reason: DropReason | None = None
