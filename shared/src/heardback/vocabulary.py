@@ -49,12 +49,13 @@ def category_of(score: int, scale: Scale = Scale.NPS) -> Category:
 
 
 class Channel(StrEnum):
-    """The way by which an invitation reaches a customer."""
+    """The way by which a customer is reached, or, for `direct`, answers without being reached."""
 
     EMAIL = "email"
     SMS = "sms"
     IN_APP = "in_app"
     WEBHOOK = "webhook"
+    DIRECT = "direct"
 
 
 class ProgramType(StrEnum):
