@@ -1,13 +1,11 @@
 """What trigger-service is given: programs, and purchase events that are published beforehand."""
 
-import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from aiokafka import AIOKafkaProducer
-
+from bench.publishing import publish
 from heardback.contracts import registry
 from heardback.contracts.payloads import Profile, PurchaseCompleted
 from heardback.envelope import Event, OutgoingMessage, encode
@@ -17,7 +15,6 @@ _LISTENING: Final = 3
 _PROGRAMS: Final = 10
 _SEGMENTS: Final = ("new", "regular", "vip", "business")
 _WHEN: Final = "when: event.amount >= 20.0 && customer.segment != 'internal'"
-_CHUNK: Final = 5_000
 _PROGRAM: Final = """
 id: program-{number}
 name: Program {number}
@@ -47,18 +44,7 @@ def write_programs(folder: Path, *, when: bool = True) -> Path:
 
 async def publish_purchases(bootstrap_servers: str, *, count: int, customers: int) -> None:
     """Publish `count` purchases; each customer comes again after all the others have come."""
-    async with AIOKafkaProducer(bootstrap_servers=bootstrap_servers, linger_ms=5) as producer:
-        sends = []
-        for message in _purchases(count, customers):
-            sends.append(
-                await producer.send(
-                    message.topic, message.value, key=message.key, headers=list(message.headers)
-                )
-            )
-            if len(sends) == _CHUNK:
-                await asyncio.gather(*sends)
-                sends.clear()
-        await asyncio.gather(*sends)
+    await publish(bootstrap_servers, _purchases(count, customers))
 
 
 def _purchases(count: int, customers: int) -> Iterator[OutgoingMessage]:

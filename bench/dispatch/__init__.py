@@ -1,0 +1,1 @@
+"""Mails per second: dispatch-service against its SMTP client alone."""

@@ -1,0 +1,1 @@
+"""Answers and pages per second: response-service against bare routes."""

@@ -1,0 +1,1 @@
+"""What response-service is compared with."""
