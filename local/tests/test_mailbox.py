@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import hmac
 import os
 import sys
 from collections.abc import AsyncIterator
@@ -14,6 +15,7 @@ from typing import Any
 import aiosmtplib
 import httpx2
 import pytest
+from pytest_httpserver import HTTPServer
 
 from heardback.embedded.processes import (
     HOST,
@@ -52,12 +54,13 @@ class Mailbox:
 
 
 @asynccontextmanager
-async def running(folder: Path) -> AsyncIterator[Mailbox]:
+async def running(folder: Path, **env: str) -> AsyncIterator[Mailbox]:
     web, smtp = free_port(), free_port()
     own = {
         "HEARDBACK_MAILBOX_FILE": str(folder / "mailbox.sqlite3"),
         "HEARDBACK_HTTP_PORT": str(web),
         "HEARDBACK_SMTP_PORT": str(smtp),
+        **env,
     }
     child = Child(
         Command(
@@ -189,3 +192,43 @@ async def test_sms_is_refused_in_twilios_words_when_a_field_is_missing(
 
 async def test_sms_is_refused_when_nobody_says_who_sends(mailbox: Mailbox) -> None:
     assert (await mailbox.web.post(SMS, data={})).json()["code"] == 20003
+
+
+async def test_a_text_is_answered_as_the_customer_when_there_is_a_place_for_answers(
+    tmp_path: Path, httpserver: HTTPServer
+) -> None:
+    httpserver.expect_request("/callbacks", method="POST").respond_with_data("<Response/>")
+    async with running(
+        tmp_path,
+        HEARDBACK_SMS_REPLY_URL=httpserver.url_for("/callbacks"),
+        HEARDBACK_SMS_AUTH_TOKEN="token",
+    ) as mailbox:
+        sms = {"To": "+4915112345678", "From": "+4915200000000", "Body": "How likely?"}
+        await mailbox.web.post(SMS, data=sms, headers=AUTHORIZATION)
+        page = await mailbox.web.post("/messages/1/reply", data={"text": "9 great"})
+    assert page.status_code == 200
+    assert "Heardback has “9 great”" in page.text
+    request, _ = httpserver.log[0]
+    assert (request.form["From"], request.form["Body"]) == ("+4915112345678", "9 great")
+    signed = httpserver.url_for("/callbacks") + "".join(
+        name + request.form[name] for name in sorted(request.form)
+    )
+    expected = base64.b64encode(hmac.digest(b"token", signed.encode(), "sha1")).decode()
+    assert request.headers["X-Twilio-Signature"] == expected
+
+
+async def test_a_reply_that_fails_says_why_and_keeps_the_words(tmp_path: Path) -> None:
+    nowhere = f"http://{HOST}:{free_port()}/callbacks"
+    async with running(tmp_path, HEARDBACK_SMS_REPLY_URL=nowhere) as mailbox:
+        sms = {"To": "+4915112345678", "From": "+4915200000000", "Body": "How likely?"}
+        await mailbox.web.post(SMS, data=sms, headers=AUTHORIZATION)
+        page = await mailbox.web.post("/messages/1/reply", data={"text": "9 great"})
+    assert "could not be reached" in page.text
+    assert 'value="9 great"' in page.text
+
+
+async def test_a_mail_has_no_reply_form_and_takes_no_reply(mailbox: Mailbox) -> None:
+    await mailbox.send("ada@example.com")
+    assert "Answer as the customer" not in (await mailbox.web.get("/messages/1")).text
+    answer = await mailbox.web.post("/messages/1/reply", data={"text": "9"})
+    assert answer.status_code == 409

@@ -10,6 +10,7 @@ import uvicorn
 from heardback.clock import SystemClock
 from heardback.ids import TimeOrderedIds
 from heardback_local.mailbox.app import build_app
+from heardback_local.mailbox.replies import Replies
 from heardback_local.mailbox.settings import MailboxSettings
 from heardback_local.mailbox.smtp import serve_smtp
 from heardback_local.mailbox.store import Store
@@ -30,12 +31,15 @@ class _Server(uvicorn.Server):
 
 async def run(settings: MailboxSettings) -> None:
     """Serve SMTP and HTTP until SIGTERM or SIGINT."""
-    clock = SystemClock()
+    clock, ids = SystemClock(), TimeOrderedIds()
+    replies = None
+    if settings.sms_reply_url is not None:
+        replies = Replies(settings.sms_reply_url, auth_token=settings.sms_auth_token, ids=ids)
     store = await Store.open(settings.mailbox_file)
     smtp = await serve_smtp(store, clock, settings.http_host, settings.smtp_port)
     web = _Server(
         uvicorn.Config(
-            build_app(store, clock, TimeOrderedIds()),
+            build_app(store, clock, ids, replies),
             host=settings.http_host,
             port=settings.http_port,
             log_level="warning",

@@ -8,17 +8,18 @@ from heardback.clock import Clock
 from heardback.ids import Ids
 from heardback_local.mailbox.messages import StoredMessage
 from heardback_local.mailbox.pages import pages_router
+from heardback_local.mailbox.replies import Replies
 from heardback_local.mailbox.sms import sms_router
 from heardback_local.mailbox.store import Store
 
 _MOST: Final = 1000
 
 
-def build_app(store: Store, clock: Clock, ids: Ids) -> FastAPI:
-    """Compose the app."""
+def build_app(store: Store, clock: Clock, ids: Ids, replies: Replies | None = None) -> FastAPI:
+    """Compose the app; without `replies` text messages can't be answered."""
     app = FastAPI(title="Heardback mailbox", docs_url=None, redoc_url=None)
     app.include_router(sms_router(store, clock, ids))
-    app.include_router(pages_router(store))
+    app.include_router(pages_router(store, replies))
 
     @app.get("/api/messages")
     async def messages(

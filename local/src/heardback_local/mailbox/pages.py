@@ -2,10 +2,12 @@
 
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, HTTPException, Query
+from fastapi import APIRouter, Form, HTTPException, Query
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, select_autoescape
 
+from heardback_local.mailbox.messages import StoredMessage
+from heardback_local.mailbox.replies import Replies
 from heardback_local.mailbox.store import Store
 
 _PAGE_ROWS: Final = 100
@@ -27,7 +29,7 @@ _TEMPLATES: Final = Environment(
 )
 
 
-def pages_router(store: Store) -> APIRouter:
+def pages_router(store: Store, replies: Replies | None) -> APIRouter:
     """Return the pages for people."""
     router = APIRouter(default_response_class=HTMLResponse, include_in_schema=False)
 
@@ -47,12 +49,28 @@ def pages_router(store: Store) -> APIRouter:
 
     @router.get("/messages/{number}")
     async def message(number: int) -> HTMLResponse:
+        stored = await _find(number)
+        return _page("message.html", stored=stored, can_reply=_can_be_answered(stored, replies))
+
+    @router.post("/messages/{number}/reply")
+    async def reply(number: int, text: Annotated[str, Form(max_length=1600)] = "") -> HTMLResponse:
+        stored = await _find(number)
+        if replies is None or not _can_be_answered(stored, replies):
+            raise HTTPException(409, "This message can't be answered here.")
+        fault = await replies.send(stored.message, text) if text.strip() else "Write something."
+        return _page("message.html", stored=stored, can_reply=True, said=text, fault=fault)
+
+    async def _find(number: int) -> StoredMessage:
         stored = await store.get(number)
         if stored is None:
             raise HTTPException(404, "There is no message with this number.")
-        return _page("message.html", id=stored.id, message=stored.message)
+        return stored
 
     return router
+
+
+def _can_be_answered(stored: StoredMessage, replies: Replies | None) -> bool:
+    return replies is not None and stored.message.kind == "sms"
 
 
 def _page(template: str, **values: Any) -> HTMLResponse:

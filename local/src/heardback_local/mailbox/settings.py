@@ -14,3 +14,5 @@ class MailboxSettings(BaseSettings):
     http_host: str = "127.0.0.1"
     http_port: int
     smtp_port: int
+    sms_reply_url: str | None = None
+    sms_auth_token: str = ""

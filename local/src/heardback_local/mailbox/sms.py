@@ -19,7 +19,6 @@ _SEGMENT: Final = 153
 # Twilio's own codes and texts, in the order in which it complains.
 _REQUIRED: Final = (
     ("To", 21604, "A 'To' phone number is required."),
-    ("From", 21603, "A 'From' phone number is required."),
     ("Body", 21602, "Message body is required."),
 )
 
@@ -36,6 +35,8 @@ def sms_router(store: Store, clock: Clock, ids: Ids) -> APIRouter:
         for field, code, text in _REQUIRED:
             if not form.get(field):
                 return _error(400, code, text)
+        if not (form.get("From") or form.get("MessagingServiceSid")):
+            return _error(400, 21603, "A 'From' phone number is required.")
         if len(form["Body"]) > _LONGEST_BODY:
             return _error(400, 21617, "The concatenated message body exceeds the 1600 limit.")
         number = "SM" + ids.new().replace("-", "")
@@ -51,7 +52,7 @@ def _message(form: dict[str, str], number: str, clock: Clock) -> Message:
     return Message(
         kind="sms",
         recipient=form["To"],
-        sender=form["From"],
+        sender=form.get("From") or form["MessagingServiceSid"],
         received_at=clock.now(),
         message_id=number,
         headers=extra,
