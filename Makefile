@@ -19,11 +19,14 @@ help: ## List what can be made
 run: setup ## Start everything, with simulated customers; Ctrl-C stops it
 	@$(BIN)/heardback demo --kafka $(KAFKA) $(ARGS)
 
-test: setup ## Run every test (KAFKA=apache: the integration tests on Apache Kafka)
+test: setup ## Run every test (ARGS=path: only those; KAFKA=apache: the integration tests on Apache Kafka)
 ifeq ($(KAFKA),apache)
 	@HEARDBACK_TEST_KAFKA=apache $(BIN)/python -m pytest tests/integration shared/tests/test_embedded_broker.py $(ARGS)
-else
+else ifneq ($(ARGS),)
 	@$(BIN)/python -m pytest $(ARGS)
+else
+	@$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --ignore=tests/integration
+	@$(BIN)/python -m pytest tests/integration
 endif
 
 check: setup ## Lint, types, architecture, contracts
@@ -36,10 +39,10 @@ check: setup ## Lint, types, architecture, contracts
 smoke: setup ## One customer through the whole loop, on ports and a folder of its own
 	@$(BIN)/heardback smoke $(ARGS)
 
-bench: setup ## Measure against the raw limit and peers, some ten minutes (see bench/README.md)
+bench: setup ## Measure against the raw limit and peers, some 15 minutes (see bench/README.md)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r bench/requirements.txt \
 		|| echo "FastStream can't be installed here: its peers are left out."
-	@$(BIN)/python -m bench.trigger $(ARGS)
+	@$(BIN)/python -m bench $(ARGS)
 
 setup: $(READY) ## Make .venv with everything in it
 

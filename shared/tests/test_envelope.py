@@ -81,6 +81,12 @@ def test_time_is_kept_when_it_has_an_offset() -> None:
     assert event.time == datetime(2026, 3, 2, 9, tzinfo=UTC)
 
 
+def test_instant_is_in_utc_when_its_offset_is_one_that_postgres_does_not_know() -> None:
+    value = json.dumps({**PURCHASE, "occurred_at": "2026-03-02T09:00:00-18:35"}).encode()
+    occurred_at = decode(topics.PURCHASE, value, headers()).data.occurred_at
+    assert occurred_at.isoformat() == "2026-03-03T03:35:00+00:00"
+
+
 def test_unknown_field_is_ignored_when_the_producer_is_newer() -> None:
     value = json.dumps({**PURCHASE, "loyalty_tier": "gold"}).encode()
     assert decode(topics.PURCHASE, value, headers()).type is registry.PURCHASE_COMPLETED

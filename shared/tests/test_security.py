@@ -3,8 +3,16 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from itsdangerous import Signer
 
-from heardback.security import LinkExpired, LinkSigner, LinkTampered
+from heardback.security import (
+    ApiKeys,
+    LinkExpired,
+    LinkSigner,
+    LinkTampered,
+    new_api_key,
+    short_code,
+)
 from heardback.testing.clock import START
 
 OLD, NEW = "old-key-of-sixteen", "new-key-of-sixteen"
@@ -20,6 +28,15 @@ def test_link_names_its_invitation_when_it_is_ours() -> None:
     token = signer().sign(INVITATION, expires_at=EXPIRES)
     assert signer().read(token, now=START) == INVITATION
     assert len(token) < 64
+
+
+def test_link_is_written_in_one_way() -> None:
+    token = signer().sign(INVITATION, expires_at=EXPIRES)
+    last = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    others = {token[:-1] + letter for letter in last} - {token}
+    for other in (token + "=", token + "!!", token[:5] + " " + token[5:], f"{token}\n", *others):
+        with pytest.raises(LinkTampered):
+            signer().read(other, now=START)
 
 
 def test_link_lives_when_the_key_was_rotated() -> None:
@@ -68,3 +85,32 @@ def test_link_is_refused_when_it_is_any_text(text: str) -> None:
 def test_signer_is_refused_when_a_key_is_weak(keys: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match="16 characters"):
         LinkSigner(keys, purpose="survey")
+
+
+def test_short_code_is_of_its_key_and_invitation_when_made() -> None:
+    code = short_code(NEW, INVITATION)
+    assert code == short_code(NEW, INVITATION)
+    assert len(code) == 10 and not set(code) & set("0OIl+/_-")
+    others = [short_code(OLD, INVITATION)] + [short_code(NEW, f"{n}") for n in range(10_000)]
+    assert len({code, *others}) == 10_002
+
+
+def test_api_key_is_known_by_its_hash_when_listed() -> None:
+    (first, first_hash), (second, second_hash) = new_api_key(), new_api_key()
+    keys = ApiKeys.parse(f" kiosk:{first_hash}, kiosk:{second_hash} ,")
+    assert first.startswith("hb_") and first != second
+    assert keys.name_of(first) == keys.name_of(second) == "kiosk"
+    assert [keys.name_of(wrong) for wrong in ("", first_hash, first[:-1], "\ud800")] == [None] * 4
+    assert ApiKeys.parse("").name_of(first) is None
+
+
+@pytest.mark.parametrize("text", ["kiosk", "kiosk:hb_secret", "a b:" + "0" * 64, ":" + "0" * 64])
+def test_api_keys_are_refused_when_they_are_no_hashes(text: str) -> None:
+    with pytest.raises(ValueError, match="part 2"):
+        ApiKeys.parse(f"ok:{'0' * 64},{text}")
+
+
+def test_links_are_those_of_the_library_when_it_derives_and_signs_by_itself() -> None:
+    token = LinkSigner([NEW, OLD], purpose="survey").sign(INVITATION, expires_at=EXPIRES)
+    plain = Signer([OLD, NEW], salt="heardback.survey", key_derivation="hmac")
+    assert plain.sign(plain.unsign(token)).decode() == token

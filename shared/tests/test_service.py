@@ -191,6 +191,18 @@ async def test_error_is_a_problem_when_a_route_raises_it(service: Service) -> No
     assert unknown.json()["type"] == "urn:heardback:problem:not-found"
 
 
+async def test_every_method_of_a_path_is_named_when_another_is_tried(service: Service) -> None:
+    toys = APIRouter(prefix="/toys")
+    toys.get("/{name}")(lambda name: name)
+    toys.delete("/{name}")(lambda name: name)
+    service = dataclasses.replace(service, routers=[toys])
+    await migrations.upgrade(service.settings.database_url, schema="toy", package=service.package)
+    async with running(service) as client:
+        refused = await client.options("/toys/bear")
+    assert refused.status_code == 405
+    assert refused.headers["allow"] == "GET, DELETE"
+
+
 async def test_input_is_refused_at_the_start_when_it_can_never_work(service: Service) -> None:
     class BadProgram(Invalid):
         """The program can't be read."""

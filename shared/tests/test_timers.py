@@ -76,6 +76,16 @@ async def test_later_setting_wins_when_kind_and_key_are_the_same(
     assert await loop_of(database).fire() == 1
 
 
+async def test_nobody_deadlocks_when_many_set_the_same_timers_in_other_orders(
+    database: Database, clock: ManualClock
+) -> None:
+    wanted = [a_timer(number) for number in range(400)]
+    orders = [wanted, wanted[::-1]] * 10
+    await asyncio.gather(*(set_timers(database, *order) for order in orders))
+    clock.advance(timedelta(hours=1))
+    assert await loop_of(database, batch_size=500).fire() == 400
+
+
 async def test_timer_is_gone_when_it_is_cancelled(database: Database, clock: ManualClock) -> None:
     await set_timers(database, a_timer(1), a_timer(2))
     async with database.transaction() as tx:

@@ -53,6 +53,14 @@ def is_transient(error: BaseException) -> bool:
     return False
 
 
+def was_rolled_back(error: BaseException) -> bool:
+    """Tell whether the database gave a transaction up for another one's sake; at once is in time.
+
+    A deadlock or a conflict (SQLSTATE class 40); nothing of the transaction is left.
+    """
+    return str(getattr(getattr(error, "orig", error), "sqlstate", None) or "").startswith("40")
+
+
 class Transaction:
     """One unit of work: one connection, one `now`, and what leaves when it commits."""
 

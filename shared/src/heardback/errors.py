@@ -53,6 +53,19 @@ class UnsupportedMedia(Invalid):
     """The input is of a kind that is not read here."""
 
 
+class Unauthorized(Permanent):
+    """This needs an API key: `Authorization: Bearer hb_…`."""
+
+
+class TooManyRequests(Permanent):
+    """That was a lot in a short time. Please wait a moment.
+
+    Its attribute `retry_after_seconds` says how long.
+    """
+
+    retry_after_seconds: int
+
+
 class Fenced(Retryable):
     """Another replica owns this partition now; nothing of the batch was kept."""
 

@@ -7,10 +7,12 @@ from typing import Annotated, Any, Final, cast
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from heardback.db import Database, is_transient
 from heardback.errors import (
@@ -20,18 +22,24 @@ from heardback.errors import (
     NotFound,
     Retryable,
     TooLarge,
+    TooManyRequests,
+    Unauthorized,
     UnsupportedMedia,
 )
 from heardback.health import Health
+from heardback.security import ApiKeys
 
 _STATUS: Final[dict[type[HeardbackError], int]] = {
+    Unauthorized: 401,
     NotFound: 404,
     Conflict: 409,
     TooLarge: 413,
     UnsupportedMedia: 415,
     Invalid: 422,
+    TooManyRequests: 429,
     Retryable: 503,
 }
+_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _RETRY_AFTER_SECONDS: Final = "2"
 _PROBLEM: Final = {
     "description": "A problem (RFC 9457). `errors` says which fields are wrong, where any are.",
@@ -64,15 +72,22 @@ _PROBLEM: Final = {
 
 
 def build_app(
-    *, name: str, database: Database, health: Health, routers: Sequence[APIRouter]
+    *,
+    name: str,
+    database: Database,
+    health: Health,
+    routers: Sequence[APIRouter],
+    api_keys: str = "",
 ) -> FastAPI:
-    """Return the HTTP app of a service."""
+    """Return the HTTP app of a service. `api_keys`: as the setting says them."""
     # The page of the API comes with its own assets: it works where there is no internet.
     app = FastAPIOffline(
         title=f"Heardback {name}", version="1", redoc_url=None, responses={"default": _PROBLEM}
     )
     app.state.database = database
     app.state.health = health
+    app.state.routers = routers
+    app.state.api_keys = ApiKeys.parse(api_keys)
     app.include_router(_operations)
     for router in routers:
         app.include_router(router)
@@ -91,6 +106,29 @@ def _database(request: Request) -> Database:
 DatabaseOf = Annotated[Database, Depends(_database)]
 """The service's database, in a route."""
 
+_bearer: Final = HTTPBearer(
+    auto_error=False, description="An API key, as `heardback api-key` makes it."
+)
+
+
+def api_key(
+    request: Request,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+) -> str:
+    """Return the name of the system that calls, by its key.
+
+    Raises: Unauthorized; it has none that we know, or no keys are set.
+    """
+    keys = cast("ApiKeys", request.app.state.api_keys)
+    name = keys.name_of(credentials.credentials) if credentials else None
+    if name is None:
+        raise Unauthorized
+    return name
+
+
+ApiKeyOf = Annotated[str, Depends(api_key)]
+"""Who calls, in a route that only trusted systems may use."""
+
 
 def problem(
     status: int, kind: str, title: str, *, detail: str | None = None, **members: Any
@@ -105,11 +143,21 @@ def problem(
     )
 
 
-async def _on_heardback_error(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, HeardbackError)
+def problem_of(error: HeardbackError) -> JSONResponse:
+    """Return the problem that an error becomes at the edge."""
     status = next((code for kind, code in _STATUS.items() if isinstance(error, kind)), 400)
     kind = re.sub(r"(?<!^)(?=[A-Z])", "-", type(error).__name__).lower()
-    return problem(status, kind, error.message, **error.attributes)
+    response = problem(status, kind, error.message, **error.attributes)
+    if isinstance(error, Unauthorized):
+        response.headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, TooManyRequests):
+        response.headers["Retry-After"] = str(error.retry_after_seconds)
+    return response
+
+
+async def _on_heardback_error(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HeardbackError)
+    return problem_of(error)
 
 
 async def _on_outage(_request: Request, error: Exception) -> Response:
@@ -127,12 +175,25 @@ async def _on_invalid_request(_request: Request, error: Exception) -> Response:
     return problem(422, "invalid-request", "The request does not fit.", errors=errors)
 
 
-async def _on_http_exception(_request: Request, error: Exception) -> Response:
+async def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     kind = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "http")
     response = problem(error.status_code, kind, str(error.detail))
     response.headers.update(error.headers or {})
+    if error.status_code == 405:
+        response.headers["Allow"] = ", ".join(_methods_of(request))
     return response
+
+
+def _methods_of(request: Request) -> list[str]:
+    """Return the methods that the path takes: each has a route of its own, which knows one."""
+    routes = request.app.router.routes
+    return [
+        method
+        for method in _METHODS
+        for scope in [{**request.scope, "method": method}]
+        if any(route.matches(scope)[0] is Match.FULL for route in routes)
+    ]
 
 
 _operations = APIRouter(tags=["operations"])

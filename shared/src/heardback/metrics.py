@@ -36,3 +36,6 @@ TIMER_LATENESS: Final = _meter.create_histogram(
 LOOP_RESTARTS: Final = _meter.create_counter(
     "heardback.loop.failures", unit="{failure}", description="Failures that a loop survived."
 )
+TEMPLATE_FAULTS: Final = _meter.create_counter(
+    "heardback.template.faults", unit="{text}", description="Survey texts shown with blanks."
+)

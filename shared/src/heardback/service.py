@@ -26,6 +26,7 @@ from heardback.db import Database, is_transient
 from heardback.dead_letters import DeadLetterLimit
 from heardback.doorbell import Doorbell
 from heardback.errors import HeardbackError, Permanent, Retryable
+from heardback.fast_lane import fast_lane
 from heardback.health import Health
 from heardback.http import build_app
 from heardback.ids import Ids, TimeOrderedIds
@@ -175,14 +176,17 @@ async def _serve(service: Service, runtime: Runtime, stop: asyncio.Event) -> Non
         database=runtime.database,
         health=runtime.health,
         routers=service.routers,
+        api_keys=settings.api_keys,
     )
     app.state.stop = stop
     server = _Server(
         uvicorn.Config(
-            app,
+            fast_lane(app),
             lifespan="off",
             log_config=None,
             access_log=False,
+            # Who may say where a request comes from is for each service's own settings.
+            proxy_headers=False,
             timeout_graceful_shutdown=_DRAIN_SECONDS,
         )
     )

@@ -7,6 +7,7 @@ so that a timer fires once whatever dies. Cost grows with what is due, not with 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Any, Final
 
 from sqlalchemy import Column, DateTime, Index, Integer, MetaData, Table, Text, text
@@ -75,7 +76,8 @@ async def set_timers(connection: AsyncConnection, timers: Sequence[Timer]) -> No
             "traceparent": timer.traceparent,
             "attempts": timer.attempts,
         }
-        for timer in latest.values()
+        # In one order, so that two replicas that set the same ones don't wait for each other.
+        for _, timer in sorted(latest.items(), key=itemgetter(0))
     ]
     await upsert_rows(connection, _TABLE, rows, key=("kind", "key"))
 

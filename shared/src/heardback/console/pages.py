@@ -14,6 +14,7 @@ from heardback.clock import Clock
 from heardback.console.assets import Assets
 from heardback.console.countdown import countdown
 from heardback.errors import Permanent
+from heardback.settings import ServiceSettings
 
 SECURITY_HEADERS: Final = {
     "Content-Security-Policy": (
@@ -41,9 +42,16 @@ class NavigationLink:
     url: str
 
 
-def navigation(*, board: str, dashboard: str, programs: str) -> list[NavigationLink]:
+def navigation(settings: ServiceSettings) -> list[NavigationLink]:
     """Return the lines of the rail: the pages whose address is known."""
-    pages = {"Board": board, "Dashboard": dashboard, "Programs": programs}
+    pages = {
+        "Board": settings.board_url,
+        "Dashboard": settings.dashboard_url,
+        "Programs": settings.programs_url,
+        "Surveys": settings.surveys_url,
+        "Messages": settings.messages_url,
+        "Quarantine": settings.quarantine_url,
+    }
     return [NavigationLink(label=label, url=url) for label, url in pages.items() if url]
 
 

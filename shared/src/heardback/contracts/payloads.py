@@ -7,7 +7,7 @@ Unknown fields are ignored, so that a newer producer does not break an older con
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from heardback.vocabulary import Category, Channel, ProgramType, Scale, Scope, SlaClock
 
@@ -20,8 +20,15 @@ Label = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*$")]
 Score = Annotated[int, Field(ge=0, le=10)]
 Scalar = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")] | float | bool | None
 Attributes = dict[Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*$")], Scalar]
-Instant = Annotated[AwareDatetime, Field(ge=EARLIEST, le=LATEST)]
-"""An aware instant that is a date in every time zone."""
+
+
+def _in_utc(at: datetime) -> datetime:
+    """Postgres knows no offset of 16 hours or more, which RFC 3339 allows."""
+    return at.astimezone(UTC)
+
+
+Instant = Annotated[AwareDatetime, Field(ge=EARLIEST, le=LATEST), AfterValidator(_in_utc)]
+"""An aware instant that is a date in every time zone, in UTC."""
 
 
 class Payload(BaseModel):
@@ -279,8 +286,8 @@ class SurveyRequested(CustomerPayload):
     expires_at: Instant
 
 
-class InvitationSent(CustomerPayload):
-    """A provider took the invitation."""
+class MessagePayload(CustomerPayload):
+    """What is said of a message about an invitation that a provider took."""
 
     invitation_id: Id
     program_id: Id
@@ -292,7 +299,11 @@ class InvitationSent(CustomerPayload):
     sent_at: Instant
 
 
-class InvitationReminded(InvitationSent):
+class InvitationSent(MessagePayload):
+    """A provider took the invitation."""
+
+
+class InvitationReminded(MessagePayload):
     """A provider took reminder `number` of an invitation, which counts from 1."""
 
     number: int = Field(ge=1)

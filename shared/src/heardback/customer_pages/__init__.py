@@ -5,38 +5,49 @@ nothing else. Links in them are secrets: no referrer, no cache, no index.
 """
 
 import asyncio
-import base64
-import hashlib
-import re
-from collections.abc import Callable, Coroutine, Mapping
-from importlib import resources
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Final
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse
 from fastapi.routing import APIRoute
-from jinja2 import (
-    ChoiceLoader,
-    Environment,
-    PackageLoader,
-    StrictUndefined,
-)
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
+from heardback.customer_pages.languages import preferred_locale
+from heardback.customer_pages.skeleton import Skeleton, slot
+from heardback.customer_pages.style import policy_for, style_of
 from heardback.db import is_transient
-from heardback.errors import NotFound
+from heardback.errors import NotFound, TooLarge, TooManyRequests
 from heardback.security import LinkExpired, LinkTampered
+from heardback.words import words_of
+
+__all__ = [
+    "PATIENCE_SECONDS",
+    "RETRY_AFTER_SECONDS",
+    "CustomerPages",
+    "Skeleton",
+    "preferred_locale",
+    "slot",
+]
 
 RETRY_AFTER_SECONDS: Final = 5
-_PATIENCE_SECONDS: Final = 10
+PATIENCE_SECONDS: Final = 10
+"""How long a page may take before we say that it does not come."""
+
+Handle = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class CustomerPages:
-    """Renders the pages of one service: its templates, and those that every service has."""
+    """Renders the pages of one service: its templates, and those that every service has.
+
+    `locale` is the customer's, or what their browser prefers; None: English. Templates see
+    `words`, what Heardback says in it, and `company`.
+    """
 
     def __init__(self, *, company: str, package: str) -> None:
         """`package` holds `templates/`; a `style.css` in it joins the shared style."""
-        style = _style(package)
+        style = style_of(package)
         self._environment = Environment(
             loader=ChoiceLoader(
                 [PackageLoader(package), PackageLoader("heardback", "customer_pages")]
@@ -48,7 +59,7 @@ class CustomerPages:
         )
         self._environment.globals.update(company=company, style=style)
         self._headers: Final = {
-            "Content-Security-Policy": _policy(style),
+            "Content-Security-Policy": policy_for(style),
             "Referrer-Policy": "no-referrer",
             "Cache-Control": "no-store",
             "X-Robots-Tag": "noindex, nofollow",
@@ -59,101 +70,135 @@ class CustomerPages:
         self,
         template: str,
         *,
+        locale: str | None = None,
         status: int = 200,
         headers: Mapping[str, str] | None = None,
-        **words: Any,
+        **values: Any,
     ) -> HTMLResponse:
         """Return the page of `template`."""
-        html = self._environment.get_template(template).render(words)
-        return HTMLResponse(html, status, headers={**self._headers, **(headers or {})})
+        return self.respond(self.render(template, locale, **values), status, headers)
 
-    def message(self, title: str, *lines: str, status: int) -> HTMLResponse:
+    def render(self, template: str, locale: str | None, **values: Any) -> str:
+        """Return the HTML of `template`."""
+        words = words_of(locale)
+        spoken = {"words": words, "lang": words.locale, "direction": words.direction}
+        return self._environment.get_template(template).render({**spoken, **values})
+
+    def respond(
+        self, html: str | bytes, status: int = 200, headers: Mapping[str, str] | None = None
+    ) -> HTMLResponse:
+        """Return a page that is rendered, with the headers that keep it to itself."""
+        return HTMLResponse(
+            html, status, headers={**self._headers, **headers} if headers else self._headers
+        )
+
+    def message(
+        self, title: str, *lines: str, status: int, locale: str | None = None
+    ) -> HTMLResponse:
         """Return a page that only says something."""
-        return self.page("message.html", status=status, title=title, lines=lines, refresh=None)
+        return self._say(title, lines, status=status, locale=locale)
 
-    def not_found(self) -> HTMLResponse:
+    def not_found(self, locale: str | None = None) -> HTMLResponse:
         """Return what every link gets that leads nowhere, whatever the reason."""
-        return self.message(
-            "This link does not work",
-            "Perhaps a part of it was cut off. Open it once more from the message that we sent you,"
-            " or copy all of it.",
-            status=404,
-        )
+        return self._tell("not_found", status=404, locale=locale)
 
-    def expired(self) -> HTMLResponse:
+    def expired(self, locale: str | None = None) -> HTMLResponse:
         """Return what a link gets whose time is over."""
-        return self.message(
-            "This survey is closed",
-            "Our links work for a limited time, and the time of this one is over.",
-            "If you answered before, your answer is safe. Thank you.",
-            status=410,
-        )
+        return self._tell("expired", "expired_safe", status=410, locale=locale)
 
-    def unavailable(self, *, refresh: bool) -> HTMLResponse:
-        """Return what to show while a part is away; with `refresh` the page tries by itself."""
-        lines = (
-            ["We can't open this page just now. It tries again by itself in a few seconds."]
-            if refresh
-            else ["We can't do this just now. Please go back and try again in a moment."]
-        )
-        return self.page(
-            "message.html",
+    def too_large(self, locale: str | None = None) -> HTMLResponse:
+        """Return what a form gets that is larger than any answer."""
+        return self._tell("too_large", status=413, locale=locale)
+
+    def too_many(self, seconds: int, locale: str | None = None) -> HTMLResponse:
+        """Return what somebody gets who is too fast, and may come again in `seconds`."""
+        wait = {"Retry-After": str(seconds)}
+        return self._tell("too_many", status=429, locale=locale, headers=wait)
+
+    def unavailable(self, *, retry: bool, locale: str | None = None) -> HTMLResponse:
+        """Return what to show while a part is away; with `retry` a link tries once more.
+
+        It does not try by itself: that would speak again and again to who listens to the page.
+        """
+        words = words_of(locale)
+        return self._say(
+            words["page.unavailable_title"],
+            [words["page.unavailable_retry" if retry else "page.unavailable"]],
             status=503,
+            locale=locale,
             headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
-            title="One moment, please",
-            lines=lines,
-            refresh=RETRY_AFTER_SECONDS if refresh else None,
+            retry=retry,
         )
 
     def for_error(self, request: Request, error: Exception) -> HTMLResponse | None:
         """Return the page for `error`, or None: it is a bug."""
+        locale = preferred_locale(request)
         if isinstance(error, LinkExpired):
-            return self.expired()
+            return self.expired(locale)
         if isinstance(error, LinkTampered | NotFound | RequestValidationError):
-            return self.not_found()
+            return self.not_found(locale)
+        if isinstance(error, TooManyRequests):
+            return self.too_many(error.retry_after_seconds, locale)
+        if isinstance(error, TooLarge):
+            return self.too_large(locale)
         if is_transient(error):
-            return self.unavailable(refresh=request.method == "GET")
+            return self.unavailable(retry=request.method == "GET", locale=locale)
         return None
 
+    def _tell(
+        self,
+        name: str,
+        *more: str,
+        status: int,
+        locale: str | None,
+        headers: Mapping[str, str] | None = None,
+    ) -> HTMLResponse:
+        words = words_of(locale)
+        lines = [words[f"page.{key}"] for key in (name, *more)]
+        title = words[f"page.{name}_title"]
+        return self._say(title, lines, status=status, locale=locale, headers=headers)
+
+    def _say(
+        self,
+        title: str,
+        lines: Sequence[str],
+        *,
+        status: int,
+        locale: str | None,
+        headers: Mapping[str, str] | None = None,
+        retry: bool = False,
+    ) -> HTMLResponse:
+        return self.page(
+            "message.html",
+            locale=locale,
+            status=status,
+            headers=headers,
+            title=title,
+            lines=lines,
+            retry=retry,
+        )
+
+    def friendly(self, answer: Handle) -> Handle:
+        """Return `answer` with pages for errors, and with an end to the waiting."""
+
+        async def answer_kindly(request: Request) -> Response:
+            try:
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    return await answer(request)
+            except Exception as error:
+                page = self.for_error(request, error)
+                if page is None:
+                    raise
+                return page
+
+        return answer_kindly
+
     def route_class(self) -> type[APIRoute]:
-        """Return the class of routes that answer errors with pages, and never keep one waiting."""
+        """Return the class of routes whose errors are answered with pages."""
         pages = self
 
         class PageRoute(APIRoute):
-            def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-                answer = super().get_route_handler()
-
-                async def friendly(request: Request) -> Response:
-                    try:
-                        async with asyncio.timeout(_PATIENCE_SECONDS):
-                            return await answer(request)
-                    except Exception as error:
-                        page = pages.for_error(request, error)
-                        if page is None:
-                            raise
-                        return page
-
-                return friendly
+            def get_route_handler(self) -> Handle:
+                return pages.friendly(super().get_route_handler())
 
         return PageRoute
-
-
-def _style(package: str) -> str:
-    shared = resources.files("heardback.customer_pages") / "page.css"
-    own = resources.files(package) / "templates" / "style.css"
-    sheets = [shared, own] if own.is_file() else [shared]
-    return _compact("".join(sheet.read_text("utf-8") for sheet in sheets))
-
-
-def _policy(style: str) -> str:
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    return (
-        f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; form-action 'self'; "
-        "base-uri 'none'; frame-ancestors 'none'"
-    )
-
-
-def _compact(css: str) -> str:
-    """Return `css` without the white space that only people need."""
-    tight = re.sub(r"\s*([{};,])\s*", r"\1", " ".join(css.split()))
-    return tight.replace(": ", ":").replace(";}", "}")

@@ -13,6 +13,7 @@ from axe_playwright_python.async_playwright import Axe  # type: ignore[import-un
 from fastapi import FastAPI
 from playwright.async_api import Browser, Page, async_playwright
 
+from heardback.fast_lane import fast_lane
 from heardback.testing.waiting import until
 
 _FLAGS: Final = (
@@ -45,7 +46,7 @@ async def open_browser() -> AsyncIterator[Browser]:
 async def serve(app: FastAPI) -> AsyncIterator[str]:
     """Serve `app` on a free port and yield its base URL; live streams end with the block."""
     app.state.stop = asyncio.Event()
-    config = uvicorn.Config(app, port=0, log_config=None, timeout_graceful_shutdown=2)
+    config = uvicorn.Config(fast_lane(app), port=0, log_config=None, timeout_graceful_shutdown=2)
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())
     try:
