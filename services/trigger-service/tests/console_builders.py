@@ -17,9 +17,9 @@ from heardback.health import Health
 from heardback.http import build_app
 from heardback.testing.builders import a_purchase, an_event
 from trigger_service import program_store, rules
-from trigger_service.compiling import parse
 from trigger_service.console import routes as console_pages
 from trigger_service.documents import GovernanceDocument, ProgramDocument
+from trigger_service.faults import parse
 from trigger_service.settings import Settings
 
 LARGE_ORDER = {

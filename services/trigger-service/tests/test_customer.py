@@ -98,8 +98,26 @@ def test_customer_stays_forgotten_when_events_come_after_the_erasure() -> None:
     assert erased.erased(THIRD).erased_at == SECOND
 
 
-def test_first_way_out_counts_when_it_is_used_again() -> None:
-    assert ADA.unsubscribed(FIRST).unsubscribed(SECOND).unsubscribed_at == FIRST
+@pytest.mark.parametrize(
+    ("times", "is_out"),
+    [
+        ({"out": FIRST}, True),
+        ({"back": FIRST}, False),
+        ({"out": FIRST, "back": SECOND}, False),
+        ({"out": SECOND, "back": FIRST}, True),
+        ({"out": FIRST, "back": SECOND, "out again": THIRD}, True),
+        ({"out": FIRST, "back": FIRST}, True),
+    ],
+)
+def test_way_out_counts_until_it_is_taken_back_when_events_come_in_any_order(
+    times: dict[str, datetime], is_out: bool
+) -> None:
+    for order in permutations(times):
+        customer = ADA
+        for event in (*order, *order):
+            at = times[event]
+            customer = customer.resubscribed(at) if event == "back" else customer.unsubscribed(at)
+        assert customer.has_unsubscribed is is_out
 
 
 def test_uses_are_counted_by_program_when_there_are_several() -> None:

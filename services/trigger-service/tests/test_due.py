@@ -58,7 +58,8 @@ def test_invitation_is_requested_when_nothing_is_against_it() -> None:
     decided = due(now=START + SECOND)
     assert what(decided) == (REQUESTED, None)
     assert decided.invitation.send_at == START + SECOND
-    assert decided.channel is Channel.EMAIL
+    assert decided.request is not None
+    assert decided.request.channel is Channel.EMAIL
 
 
 @pytest.mark.parametrize(
@@ -83,7 +84,7 @@ def test_invitation_is_cancelled_when_something_came_in_between(
 ) -> None:
     decided = due(**given)
     assert what(decided) == (CANCELLED, reason)
-    assert decided.channel is None
+    assert decided.request is None
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,8 @@ from heardback.testing.builders import TRACEPARENT, a_purchase, an_event
 from heardback.testing.clock import START
 from heardback.testing.waiting import until
 from trigger_service.app import install_programs
-from trigger_service.compiling import InvalidDocument
 from trigger_service.domain.program import ProgramState
+from trigger_service.faults import InvalidDocument
 from trigger_service.handlers import on_touchpoints
 from trigger_service.rules import set_state
 from trigger_service.tables import CUSTOMER, TOUCHPOINT

@@ -5,12 +5,12 @@ import jsonschema_rs
 import pytest
 
 from heardback.vocabulary import ProgramType
+from heardback.yaml_text import read_yaml
 from trigger_service.api.schemas import governance_schema, program_schema
 from trigger_service.compiling import compile_program
 from trigger_service.domain.program import Cooldowns, Program, ProgramState
 from trigger_service.program_files import GOVERNANCE, InvalidPrograms, WrittenProgram, read_folder
 from trigger_service.settings import READY_MADE_PROGRAMS
-from trigger_service.yaml_lines import read_yaml
 
 VALID = """\
 id: purchase

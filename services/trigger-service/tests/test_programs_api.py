@@ -8,6 +8,7 @@ from heardback.contracts import registry
 from heardback.health import Health
 from heardback.http import build_app
 from heardback.testing.builders import a_purchase, an_event
+from heardback.testing.clock import START
 from trigger_service.app import service
 from trigger_service.settings import Settings
 
@@ -353,10 +354,22 @@ async def test_governance_is_refused_when_it_is_wrong_or_a_program_would_be(
 async def test_valid_documents_have_no_faults_when_they_are_checked(
     http: httpx2.AsyncClient,
 ) -> None:
-    valid = {"valid": True, "faults": []}
+    valid = {"valid": True, "faults": [], "warnings": []}
     governance = (await http.get("/governance")).json()["document"]
     assert (await http.post("/programs/validate", json=PROGRAM)).json() == valid
     assert (await http.post("/governance/validate", json=governance)).json() == valid
+
+
+async def test_program_is_valid_with_a_warning_when_its_survey_has_no_such_texts(
+    trigger: Any, http: httpx2.AsyncClient
+) -> None:
+    document = {"id": "purchase-nps", "texts": {"en": {}}}
+    about = {"survey_id": "purchase-nps", "version": 1, "published_at": START}
+    await trigger.deliver(an_event(registry.SURVEY_VERSION_PUBLISHED, document=document, **about))
+    program = {**PROGRAM, "variants": {"short": 1, "long": 1}}
+    verdict = (await http.post("/programs/validate", json=program)).json()
+    assert (verdict["valid"], verdict["faults"]) == (True, [])
+    assert [each["field"] for each in verdict["warnings"]] == ["variants.short", "variants.long"]
 
 
 async def test_schemas_say_what_a_field_takes_when_an_editor_asks(

@@ -16,7 +16,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from heardback.contracts.payloads import Profile
 from heardback.testing.clock import START
-from trigger_service.compiling import InvalidDocument
 from trigger_service.documents import GovernanceDocument, ProgramDocument
 from trigger_service.domain.decision import CLOCK_SKEW
 from trigger_service.domain.duration import parse_duration, parse_window
@@ -24,6 +23,7 @@ from trigger_service.domain.invitation import InvitationState
 from trigger_service.domain.program import ProgramState
 from trigger_service.domain.reason import RULES, Reason
 from trigger_service.domain.touchpoint import Touchpoint
+from trigger_service.faults import InvalidDocument
 
 from .domain_builders import (
     DAY,

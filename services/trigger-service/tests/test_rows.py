@@ -3,7 +3,7 @@
 Events in, events out and HTTP, on a real Postgres, with a clock that the test moves.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -518,3 +518,22 @@ async def test_row_17_no_more_than_the_quota_and_the_budget_go_out_when_many_are
     postponed = Counter(e.reason for e in await trigger.published(registry.SURVEY_POSTPONED))
     assert postponed["quota"] >= 7
     assert postponed["daily_budget"] > 0
+
+
+async def test_row_22_everybody_keeps_their_variant_when_they_are_asked_again(
+    trigger: Any, rules: Rules
+) -> None:
+    program = a_program("asks", "variants: {short: 1, friendly: 1}", "cooldown: 0s")
+    await rules(program, governance="cooldowns: {any: 0s, transactional: 0s}")
+    for batch in range(2):
+        numbers = range(100 * batch, 100 * batch + 100)
+        await trigger.deliver(*(a_purchase(n, customer_id=f"c{n % 100}") for n in numbers))
+        await trigger.fire()
+    seen: defaultdict[str, set[str]] = defaultdict(set)
+    for requested in await trigger.published(registry.SURVEY_REQUESTED):
+        seen[requested.customer_id].add(requested.variant)
+    assert len(seen) == 100
+    assert all(len(variants) == 1 for variants in seen.values())
+    found = Counter(variant for variants in seen.values() for variant in variants)
+    assert found.keys() == {"short", "friendly"}
+    assert min(found.values()) > 30

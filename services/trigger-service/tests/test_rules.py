@@ -12,9 +12,9 @@ from heardback.testing.clock import START
 from heardback.timers import cancel_timers
 from trigger_service import rules
 from trigger_service.app import install_programs
-from trigger_service.compiling import InvalidDocument
 from trigger_service.documents import GovernanceDocument
 from trigger_service.domain.program import ProgramState
+from trigger_service.faults import InvalidDocument
 
 DAY: Final = timedelta(days=1)
 PROGRAM: Final = """\

@@ -1,6 +1,6 @@
 """From the decision to the request, on a real Postgres: what may come in between."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -23,13 +23,14 @@ def about_c1(event_type: EventType, **data: Any) -> Event[Payload]:
     return an_event(event_type, customer_id="c1", **data)
 
 
-def a_bounce(invitation_id: str) -> Event[Payload]:
+def a_bounce(invitation_id: str, *, next_channel: str | None = None) -> Event[Payload]:
     return about_c1(
         registry.INVITATION_BOUNCED,
         invitation_id=invitation_id,
         program_id="purchase",
         touchpoint="purchase",
         channel="email",
+        next_channel=next_channel,
         reason="550 5.1.1 no such user",
         bounced_at=START,
     )
@@ -37,12 +38,19 @@ def a_bounce(invitation_id: str) -> Event[Payload]:
 
 ERASED = about_c1(registry.CUSTOMER_ERASED, occurred_at=START)
 CHURNED = about_c1(registry.CUSTOMER_CHURNED, occurred_at=START)
-UNSUBSCRIBED = about_c1(
-    registry.RECIPIENT_UNSUBSCRIBED,
-    invitation_id="i0",
-    program_id="purchase",
-    unsubscribed_at=START,
-)
+
+
+def unsubscribed(at: datetime = START, **scope: str) -> Event[Payload]:
+    about: dict[str, Any] = {"invitation_id": "i0", "program_id": "purchase", **scope}
+    return about_c1(registry.RECIPIENT_UNSUBSCRIBED, unsubscribed_at=at, **about)
+
+
+def resubscribed(at: datetime, **scope: str) -> Event[Payload]:
+    about: dict[str, Any] = {"invitation_id": "i0", "program_id": "purchase", **scope}
+    return about_c1(registry.RECIPIENT_RESUBSCRIBED, resubscribed_at=at, **about)
+
+
+UNSUBSCRIBED = unsubscribed()
 
 
 async def set_state(trigger: Any, state: str) -> None:
@@ -167,6 +175,50 @@ async def test_slot_comes_back_when_the_mail_bounced(trigger: Any) -> None:
     await trigger.deliver(a_bounce(invitation_id), a_bounce(invitation_id), a_bounce("unknown"))
     await trigger.deliver(a_purchase(2, occurred_at=trigger.clock.now()))
     assert len(await trigger.published(registry.SURVEY_SCHEDULED)) == 2
+
+
+async def test_slot_is_kept_when_a_bounce_leads_to_the_next_channel(trigger: Any) -> None:
+    invitation_id = await send(trigger)
+    await trigger.deliver(a_bounce(invitation_id, next_channel="sms"))
+    await trigger.deliver(a_purchase(2, occurred_at=trigger.clock.now()))
+    assert len(await trigger.published(registry.SURVEY_SCHEDULED)) == 1
+    await trigger.deliver(a_bounce(invitation_id))
+    await trigger.deliver(a_purchase(3, occurred_at=trigger.clock.now()))
+    assert len(await trigger.published(registry.SURVEY_SCHEDULED)) == 2
+
+
+@pytest.mark.parametrize(
+    "scope",
+    [
+        {"scope": "program", "scoped_to": "purchase"},
+        {"scope": "type", "scoped_to": "transactional"},
+        {"scope": "channel", "scoped_to": "email"},
+    ],
+)
+async def test_customer_may_be_asked_when_only_a_part_is_unsubscribed(
+    trigger: Any, scope: dict[str, str]
+) -> None:
+    await trigger.deliver(unsubscribed(**scope))
+    await trigger.deliver(a_purchase())
+    assert len(await trigger.published(registry.SURVEY_SCHEDULED)) == 1
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+async def test_customer_may_be_asked_again_when_the_way_out_is_taken_back(
+    trigger: Any, is_late: bool
+) -> None:
+    events = [UNSUBSCRIBED, resubscribed(START + DAY)]
+    await trigger.deliver(*(reversed(events) if is_late else events))
+    await trigger.deliver(a_purchase())
+    assert len(await trigger.published(registry.SURVEY_SCHEDULED)) == 1
+
+
+async def test_customer_stays_out_when_only_a_part_is_taken_back(trigger: Any) -> None:
+    part = resubscribed(START + DAY, scope="program", scoped_to="purchase")
+    await trigger.deliver(UNSUBSCRIBED, part)
+    await trigger.deliver(a_purchase())
+    (suppressed,) = await trigger.published(registry.SURVEY_SUPPRESSED)
+    assert suppressed.reasons == ("unsubscribed",)
 
 
 async def test_sent_invitation_is_not_cancelled_when_the_customer_churns(trigger: Any) -> None:

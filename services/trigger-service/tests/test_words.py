@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from trigger_service.compiling import parse
 from trigger_service.console import reading, words
 from trigger_service.documents import GovernanceDocument, ProgramDocument
 from trigger_service.domain.reason import Reason
+from trigger_service.faults import parse
 
 PROGRAM = {
     "id": "p",
@@ -49,6 +49,33 @@ def test_detail_is_told_with_its_time_when_it_has_one(name: str, text: str, spok
 
 
 @pytest.mark.parametrize(
+    ("fields", "label", "spoken"),
+    [
+        ({}, "Afterwards", None),
+        (
+            {"learn_channels": True},
+            "How",
+            "by email, else text message, the most answered one first; survey s",
+        ),
+        ({"fallback_after": "2d"}, "Afterwards", "not opened in 2 days: by the next channel"),
+        ({"reminders": {"after": "3d"}}, "Afterwards", "not answered: reminded once, 3 days later"),
+        (
+            {"fallback_after": "1d", "reminders": {"count": 2, "after": "3d"}},
+            "Afterwards",
+            (
+                "not opened in 1 day: by the next channel; "
+                "not answered: reminded twice, each 3 days later"
+            ),
+        ),
+    ],
+)
+def test_what_follows_is_told_when_a_program_says_more_than_once(
+    fields: dict[str, Any], label: str, spoken: str | None
+) -> None:
+    assert said(channels=["email", "sms"], **fields).get(label) == spoken
+
+
+@pytest.mark.parametrize(
     ("delay", "spoken"),
     [
         ("7d..10d", "7 to 10 days later"),
@@ -83,7 +110,7 @@ def test_everything_is_told_when_everything_is_written() -> None:
         "Asks": "quarterly, whatever has happened",
         "When": "over the first 90 days; between 09:00 and 17:00, their time; Monday to Friday",
         "Whom": "25% of the customers, the next ones each quarter; where customer.mrr > 1",
-        "How": "by email, else SMS; survey s; in en; wordings a, b",
+        "How": "by email, else text message; survey s; in en; wordings a, b",
         "At most": (
             "once in 1 day; 90 days from any other relational survey; "
             "30 days from any survey at all; 5 a day to vip"

@@ -189,12 +189,12 @@ class Twin:
         limits = self._limits(pending, day)
         for one in decide_all_due(pending, states, limits=limits, moment=moment):
             self._keep(one.invitation)
-            if one.channel is not None:
+            if one.request is not None:
                 self._used.update([(day, EVERYTHING), (day, scope_of(one.invitation))])
                 document = self.programs[one.invitation.program_id].document
                 rules = (document, self.governance)
                 self.requests.append(
-                    Request(one.invitation, one.customer, one.channel, self.now, *rules)
+                    Request(one.invitation, one.customer, one.request.channel, self.now, *rules)
                 )
 
     def _limits(self, pending: Iterable[Invitation], day: datetime) -> Limits:

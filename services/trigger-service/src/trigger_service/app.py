@@ -29,6 +29,7 @@ def service(settings: Settings) -> Service:
             topics.TOUCHPOINT: handlers.on_touchpoints,
             topics.CUSTOMER: handlers.on_customer_events,
             topics.DELIVERY: handlers.on_delivery,
+            topics.SURVEY_VERSION: handlers.on_survey_versions,
         },
         publishes=[
             registry.SURVEY_SCHEDULED,

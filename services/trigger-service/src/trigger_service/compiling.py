@@ -3,60 +3,31 @@
 Compiling depends on nothing but texts, so it is remembered by them: a new version is a new text.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import timedelta
 from functools import lru_cache
-from typing import Final, TypeVar
+from typing import Final
 from zoneinfo import ZoneInfo
 
-from pydantic import ValidationError
-from pydantic_core import ErrorDetails
-
-from heardback.errors import Invalid
+from heardback.hours import ALWAYS, Hours, permits_anything
 from heardback.vocabulary import Channel, ProgramType
 from trigger_service.cel import compile_expression
-from trigger_service.documents import (
-    PATTERN_WORDS,
-    WEEKDAYS,
-    Document,
-    GovernanceDocument,
-    ProgramDocument,
-)
+from trigger_service.documents import WEEKDAYS, GovernanceDocument, ProgramDocument
 from trigger_service.domain.cohort import EVERYBODY, Period
 from trigger_service.domain.duration import parse_duration, parse_window
 from trigger_service.domain.expression import InvalidExpression, Predicate
 from trigger_service.domain.fields import Fields
-from trigger_service.domain.hours import ALWAYS, Hours, permits_anything
 from trigger_service.domain.program import (
     Cadence,
     Cooldowns,
     Governance,
     Program,
     ProgramState,
+    Reminders,
     Segment,
 )
+from trigger_service.faults import Fault, InvalidDocument
 
-DocumentT = TypeVar("DocumentT", bound=Document)
-
-_IN_OTHER_WORDS: Final = {
-    "missing": "is missing",
-    "extra_forbidden": "there is no such field",
-    "string_type": "write a text, in quotes",
-    "string_too_short": "write something here",
-    "string_too_long": "write at most {max_length} characters",
-    "too_short": "name at least {min_length}",
-    "too_long": "name at most {max_length}",
-    "tuple_type": "write a list, in brackets",
-    "dict_type": "write fields below it, each as 'name: value'",
-    "model_type": "write fields below it, each as 'name: value'",
-    "int_type": "write a whole number",
-    "int_parsing": "write a whole number",
-    "int_from_float": "write a whole number",
-}
-_ONLY_IN_FILES: Final = {
-    "state": "only a file says this; over HTTP it starts paused: POST /programs/{id}/activate",
-}
 _SHORTEST_DAYS: Final = {
     Period.MONTH: 28,
     Period.QUARTER: 90,
@@ -66,37 +37,6 @@ _SHORTEST_DAYS: Final = {
 _RESERVED: Final = frozenset({"schema", "validate"})
 _INTERRUPTING: Final = frozenset({Channel.EMAIL, Channel.SMS})
 """The channels that quiet hours are about; a widget or a webhook wakes nobody."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
-    """What is wrong with a document: the path of the field, and what to do."""
-
-    path: tuple[str | int, ...]
-    message: str
-
-    def __str__(self) -> str:
-        return ": ".join(filter(None, (".".join(map(str, self.path)), self.message)))
-
-
-class InvalidDocument(Invalid):
-    """This is not valid; correct the fields and send it again."""
-
-    def __init__(self, faults: Sequence[Fault]) -> None:
-        errors = [{"field": ".".join(map(str, f.path)), "message": f.message} for f in faults]
-        super().__init__(errors=errors)
-        self.faults = faults
-
-
-def parse(model: type[DocumentT], data: object) -> DocumentT:
-    """Return the document that `data` says, each field checked by itself.
-
-    Raises: InvalidDocument.
-    """
-    try:
-        return model.model_validate(data)
-    except ValidationError as error:
-        raise InvalidDocument(list(_plain_faults(error.errors()))) from None
 
 
 def compile_governance(document: GovernanceDocument) -> Governance:
@@ -134,13 +74,7 @@ def compile_program(
 
     Raises: InvalidDocument with every fault.
     """
-    faults = list(_faults(document, governance))
-    fields = compile_governance(governance).fields
-    when = None
-    if document.when is not None:
-        when = _expression(document.when, fields, ("when",), faults)
-    if faults:
-        raise InvalidDocument(faults)
+    when = _checked(document, governance)
     return Program(
         program_id=document.id,
         name=document.name,
@@ -153,6 +87,9 @@ def compile_program(
         locale=document.locale,
         variants=tuple((document.variants or {}).items()),
         channels=document.channels,
+        learn_channels=document.learn_channels,
+        fallback_after=_duration(document.fallback_after),
+        reminders=_reminders(document),
         when=when,
         after_uses=document.after_uses,
         sample=document.sample.sample(document.cadence) if document.sample else EVERYBODY,
@@ -183,6 +120,18 @@ def governance_of(text: str) -> Governance:
     return compile_governance(GovernanceDocument.model_validate_json(text))
 
 
+def _checked(document: ProgramDocument, governance: GovernanceDocument) -> Predicate | None:
+    """See that the document is valid as a whole; return whom it asks."""
+    faults = list(_faults(document, governance))
+    fields = compile_governance(governance).fields
+    when = None
+    if document.when is not None:
+        when = _expression(document.when, fields, ("when",), faults)
+    if faults:
+        raise InvalidDocument(faults)
+    return when
+
+
 def _faults(document: ProgramDocument, governance: GovernanceDocument) -> Iterator[Fault]:
     """What the fields do not mean together."""
     if (document.touchpoint is None) == (document.cadence is None):
@@ -194,8 +143,8 @@ def _faults(document: ProgramDocument, governance: GovernanceDocument) -> Iterat
         yield Fault(
             path=("id",), message=f"{document.id!r} is a path of the API; name it otherwise"
         )
-    if len(set(document.channels)) < len(document.channels):
-        yield Fault(path=("channels",), message="name each channel once")
+    yield from _channel_faults(document)
+    yield from _reminder_faults(document)
     if parse_duration(document.expires_after) == timedelta(0):
         yield Fault(path=("expires_after",), message="0 is never; write how late is too late")
     if document.sample and document.sample.sample(None).thousandths == 0:
@@ -218,6 +167,49 @@ def _cadence_faults(document: ProgramDocument, cadence: Cadence) -> Iterator[Fau
     if parse_window(document.delay).longest > timedelta(days=days):
         message = f"ends after the period; a {cadence} one has {days}d at least, so end by then"
         yield Fault(path=("delay",), message=message)
+
+
+def _channel_faults(document: ProgramDocument) -> Iterator[Fault]:
+    if len(set(document.channels)) < len(document.channels):
+        yield Fault(path=("channels",), message="name each channel once")
+    if len(document.channels) == 1 and document.learn_channels:
+        message = "one channel leaves nothing to learn; name another one in channels"
+        yield Fault(path=("learn_channels",), message=message)
+    if document.fallback_after is None:
+        return
+    if len(document.channels) == 1:
+        message = "there is no next channel; name another one in channels"
+        yield Fault(path=("fallback_after",), message=message)
+    yield from _waiting_faults("fallback_after", document.fallback_after, 1, document)
+
+
+def _reminder_faults(document: ProgramDocument) -> Iterator[Fault]:
+    if document.reminders is not None:
+        after, count = document.reminders.after, document.reminders.count
+        yield from _waiting_faults("reminders", after, count, document)
+
+
+def _waiting_faults(
+    field: str, after: str, times: int, document: ProgramDocument
+) -> Iterator[Fault]:
+    """What is wrong with waiting for `after`, so many times in a row."""
+    waited = parse_duration(after) * times
+    if waited == timedelta(0):
+        yield Fault(path=(field,), message="0 is at once; write how long to wait, such as 3d")
+    elif waited >= parse_duration(document.expires_after):
+        message = f"{after} is too long{' ' + str(times) + ' times' if times > 1 else ''}"
+        why = f"the invitation has expired by then (expires_after: {document.expires_after})"
+        yield Fault(path=(field,), message=f"{message}: {why}")
+
+
+def _duration(text: str | None) -> timedelta | None:
+    return None if text is None else parse_duration(text)
+
+
+def _reminders(document: ProgramDocument) -> Reminders | None:
+    if document.reminders is None:
+        return None
+    return Reminders(count=document.reminders.count, after=parse_duration(document.reminders.after))
 
 
 def _cooldowns(document: ProgramDocument, governance: GovernanceDocument) -> Cooldowns:
@@ -259,22 +251,3 @@ def _zone(name: str, faults: list[Fault]) -> ZoneInfo:
         message = f"{name!r} is no time zone; write one such as Europe/Berlin"
         faults.append(Fault(path=("timezone",), message=message))
         return ZoneInfo("UTC")
-
-
-def _plain_faults(errors: Sequence[ErrorDetails]) -> Iterator[Fault]:
-    """What is wrong with single fields. A list is not short of what is wrong in it."""
-    parents = {error["loc"][:-1] for error in errors}
-    for error in errors:
-        if error["type"] != "too_short" or error["loc"] not in parents:
-            path = tuple(part for part in error["loc"] if part != "[key]")
-            yield Fault(path=path, message=_plain(error))
-
-
-def _plain(error: ErrorDetails) -> str:
-    context, field = error.get("ctx", {}), str(error["loc"][-1] if error["loc"] else "")
-    if error["type"] == "extra_forbidden" and field in _ONLY_IN_FILES:
-        return _ONLY_IN_FILES[field]
-    if error["type"] in _IN_OTHER_WORDS:
-        return _IN_OTHER_WORDS[error["type"]].format(**context)
-    words = PATTERN_WORDS.get(str(context.get("pattern")))
-    return words or error["msg"].removeprefix("Value error, ")

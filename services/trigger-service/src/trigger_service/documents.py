@@ -18,11 +18,11 @@ from pydantic import (
     model_validator,
 )
 
+from heardback.hours import Span, parse_span
 from heardback.vocabulary import Channel, ProgramType
 from trigger_service.domain.cohort import Period, Sample
 from trigger_service.domain.duration import parse_duration, parse_window
 from trigger_service.domain.fields import FieldType
-from trigger_service.domain.hours import Span, parse_span
 from trigger_service.domain.program import Cadence, Throttle
 
 _PERCENT: Final = r"^(100(\.0)?|[0-9]{1,2}(\.[0-9])?)\s*%$"
@@ -67,6 +67,8 @@ LocaleName = Annotated[str, StringConstraints(pattern=_LOCALE)]
 FieldName = Annotated[str, StringConstraints(pattern=_FIELD_NAME)]
 PerDay = Annotated[int, Field(ge=0, le=1_000_000_000)]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+SendingChannel = Literal[Channel.EMAIL, Channel.SMS, Channel.IN_APP, Channel.WEBHOOK]
+"""A channel that reaches somebody; by `direct` answers only come in."""
 WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
@@ -138,6 +140,13 @@ class SampleDocument(Document):
         return Sample(thousandths=thousandths, rotates=rotates)
 
 
+class RemindersDocument(Document):
+    """How often to remind who has not answered, and how long after the message before."""
+
+    count: Annotated[int, Field(ge=1, le=3)] = 1
+    after: Duration = Field(examples=["3d"])
+
+
 class ProgramDocument(Document):
     """A program: the rule that asks."""
 
@@ -163,8 +172,19 @@ class ProgramDocument(Document):
         ]
         | None
     ) = Field(None, description="Wordings to compare, each with its weight.")
-    channels: Annotated[tuple[Channel, ...], Field(min_length=1, max_length=4)] = Field(
+    channels: Annotated[tuple[SendingChannel, ...], Field(min_length=1, max_length=4)] = Field(
         (Channel.EMAIL,), description="In the order in which they are tried."
+    )
+    learn_channels: bool = Field(
+        False, description="Begin with the channel that is answered most; the order is learnt."
+    )
+    fallback_after: Duration | None = Field(
+        None, description="Not opened by then? The next channel is tried.", examples=["2d"]
+    )
+    reminders: RemindersDocument | None = Field(
+        None,
+        description="Remind who has not answered: how often (1 to 3), and how long after.",
+        examples=[{"count": 1, "after": "3d"}],
     )
     when: Expression | None = Field(
         None,
@@ -227,7 +247,7 @@ class GovernanceDocument(Document):
     quiet_hours: DailyHours | None = Field(
         None, description="When nobody is written to: no mail and no text message."
     )
-    legal_hours: dict[Channel, DailyHours] = Field(
+    legal_hours: dict[SendingChannel, DailyHours] = Field(
         {Channel.SMS: DailyHours(opens="08:00", closes="21:00")},
         description="When a channel may be used at all.",
     )

@@ -6,14 +6,14 @@ from typing import Any, Final
 
 from heardback.contracts import registry
 from heardback.contracts.payloads import (
-    InvitationBounced,
-    InvitationDropped,
+    RecipientResubscribed,
     RecipientUnsubscribed,
+    SurveyVersionPublished,
 )
 from heardback.db import Transaction
 from heardback.envelope import Event
 from heardback.timers import Timer
-from trigger_service import counts, messages, metrics, rules, store
+from trigger_service import counts, known_surveys, messages, metrics, rules, store
 from trigger_service.domain.decision import State
 from trigger_service.domain.due import Due, Moment, day_of, decide_all_due
 from trigger_service.domain.invitation import Invitation, InvitationState
@@ -21,6 +21,7 @@ from trigger_service.domain.ledger import SCHEDULED, Entry, decide_all
 from trigger_service.domain.program import Catalogue
 from trigger_service.domain.reach import reasons_to_leave_alone
 from trigger_service.domain.touchpoint import Revocation, Touchpoint
+from trigger_service.known_surveys import KnownSurvey
 
 SEND: Final = "send"
 """The timer that sends an invitation; its key is the invitation's id."""
@@ -53,9 +54,7 @@ async def on_customer_events(tx: Transaction, events: Sequence[Event[Any]]) -> N
     customers = await store.lock_customers(tx.connection, {e.key for e in events})
     known = dict(customers)
     for event in events:
-        customers[event.key] = messages.customer_after(
-            customers[event.key], event.data, now=tx.now
-        )
+        customers[event.key] = messages.customer_after(customers[event.key], event.data, now=tx.now)
     changed = [customer for key, customer in customers.items() if customer != known[key]]
     await store.save_customers(tx.connection, changed)
     erased = [c.customer_id for c in changed if c.erased_at and not known[c.customer_id].erased_at]
@@ -71,12 +70,11 @@ async def on_customer_events(tx: Transaction, events: Sequence[Event[Any]]) -> N
 
 
 async def on_delivery(tx: Transaction, events: Sequence[Event[Any]]) -> None:
-    """Obey those who unsubscribed; give back the slots of what never arrived."""
-    await on_customer_events(tx, [e for e in events if isinstance(e.data, RecipientUnsubscribed)])
+    """Obey those who unsubscribed, or took that back; give back the slots of what never arrived."""
+    said = RecipientUnsubscribed | RecipientResubscribed
+    await on_customer_events(tx, [e for e in events if isinstance(e.data, said)])
     undelivered = {
-        e.data.invitation_id: "bounced" if isinstance(e.data, InvitationBounced) else "dropped"
-        for e in events
-        if isinstance(e.data, InvitationBounced | InvitationDropped)
+        e.data.invitation_id: reason for e in events if (reason := messages.undelivered(e.data))
     }
     if not undelivered:
         return
@@ -88,6 +86,14 @@ async def on_delivery(tx: Transaction, events: Sequence[Event[Any]]) -> None:
         for invitation in requested
     ]
     await _keep_moves(tx, released, {})
+
+
+async def on_survey_versions(
+    tx: Transaction, events: Sequence[Event[SurveyVersionPublished]]
+) -> None:
+    """Keep the newest version of each survey: what is asked from now on asks by it."""
+    published = [known_surveys.KnownSurvey.of(event.data) for event in events]
+    await known_surveys.keep_newest(tx.connection, published)
 
 
 async def on_send_due(tx: Transaction, timers: Sequence[Timer]) -> None:
@@ -104,7 +110,9 @@ async def on_send_due(tx: Transaction, timers: Sequence[Timer]) -> None:
     requested = [due for due in decided if due.invitation.state is InvitationState.REQUESTED]
     await counts.use_up(tx.connection, [d.invitation for d in requested], limits, day=day)
     traces = {timer.key: timer.traceparent for timer in timers}
-    _request(tx, requested, traces)
+    asked_by = {due.invitation.survey_id for due in requested}
+    surveys = await known_surveys.load_surveys(tx.connection, asked_by)
+    _request(tx, requested, surveys, traces)
     await _keep_moves(tx, [due.invitation for due in decided], traces)
 
 
@@ -174,10 +182,13 @@ async def _revoke(
     return after
 
 
-def _request(tx: Transaction, requested: Iterable[Due], traces: Traces) -> None:
+def _request(
+    tx: Transaction, requested: Iterable[Due], surveys: Mapping[str, KnownSurvey], traces: Traces
+) -> None:
     for due in requested:
-        assert due.channel is not None
-        payload = messages.requested(due.invitation, due.customer, due.channel, tx.now)
+        survey = surveys.get(due.invitation.survey_id)
+        version = None if survey is None else survey.version
+        payload = messages.requested(due, survey_version=version, now=tx.now)
         trace = traces[due.invitation.invitation_id]
         tx.emit(registry.SURVEY_REQUESTED, payload, traceparent=trace)
 

@@ -1,7 +1,7 @@
 """Between events and the domain: what comes in as touchpoints, what goes out as payloads."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from heardback.contracts.payloads import (
@@ -9,12 +9,15 @@ from heardback.contracts.payloads import (
     CustomerErased,
     CustomerReturned,
     CustomerUpdated,
+    InvitationBounced,
+    InvitationDropped,
     OnboardingCompleted,
     Payload,
     PurchaseCancelled,
     PurchaseCompleted,
     PurchaseRefunded,
     Recipient,
+    RecipientResubscribed,
     RecipientUnsubscribed,
     SurveyCancelled,
     SurveyPostponed,
@@ -26,8 +29,10 @@ from heardback.contracts.payloads import (
     TouchpointRevoked,
 )
 from heardback.envelope import Event
-from heardback.vocabulary import Channel
+from heardback.hours import permitted_hours
+from heardback.vocabulary import Scope
 from trigger_service.domain.customer import Customer
+from trigger_service.domain.due import Due
 from trigger_service.domain.invitation import Invitation
 from trigger_service.domain.ledger import Entry, Outcome
 from trigger_service.domain.reason import Reason
@@ -99,9 +104,21 @@ def customer_after(customer: Customer, data: object, *, now: datetime) -> Custom
             return customer.returned(min(data.occurred_at, now))
         case CustomerErased():
             return customer.erased(min(data.occurred_at, now))
-        case RecipientUnsubscribed():
+        case RecipientUnsubscribed(scope=Scope.ALL):
             return customer.unsubscribed(data.unsubscribed_at)
+        case RecipientResubscribed(scope=Scope.ALL):
+            return customer.resubscribed(data.resubscribed_at)
     return customer
+
+
+def undelivered(data: object) -> str | None:
+    """Return why an invitation reached nobody, and no other channel is tried, if so."""
+    match data:
+        case InvitationBounced(next_channel=None):
+            return "bounced"
+        case InvitationDropped():
+            return "dropped"
+    return None
 
 
 # There is one of these two for each decision, so they are plain fields, which cost half as much.
@@ -148,21 +165,30 @@ def decision_id(entry: Entry, outcome: Outcome) -> str:
     return f"{entry.touchpoint.touchpoint_id}:{outcome.program_id or ''}"
 
 
-def requested(
-    invitation: Invitation, customer: Customer, channel: Channel, now: datetime
-) -> SurveyRequested:
+def requested(due: Due, *, survey_version: int | None, now: datetime) -> SurveyRequested:
     """Ask for the invitation to be sent, to where the customer is reached now."""
+    invitation, customer, request = due.invitation, due.customer, due.request
+    assert request is not None
+    program, reminders = request.program, request.program.reminders
+    hours = {channel: program.hours_of(channel) for channel in invitation.channels}
     return SurveyRequested(
         customer_id=invitation.customer_id,
         invitation_id=invitation.invitation_id,
         program_id=invitation.program_id,
         program_version=invitation.program_version,
+        program_type=invitation.type,
         touchpoint=invitation.touchpoint,
         survey_id=invitation.survey_id,
+        survey_version=survey_version,
         variant=invitation.variant,
         segment=invitation.segment,
-        channel=channel,
+        channel=request.channel,
         channels=invitation.channels,
+        learn_channels=program.learn_channels,
+        fallback_after_seconds=_seconds(program.fallback_after),
+        reminders=reminders.count if reminders else 0,
+        reminder_after_seconds=_seconds(reminders.after if reminders else None),
+        hours=permitted_hours(hours, request.zone),
         recipient=Recipient(
             email=customer.email,
             phone=customer.phone,
@@ -214,3 +240,7 @@ def _subject(data: TouchpointPayload) -> str | None:
         case TouchpointRecorded():
             return data.subject
     return None
+
+
+def _seconds(duration: timedelta | None) -> int | None:
+    return None if duration is None else int(duration.total_seconds())

@@ -8,17 +8,12 @@ from typing import Any, Final, Literal, TypeVar
 import yaml
 
 from heardback.errors import Permanent
-from trigger_service.compiling import (
-    Fault,
-    InvalidDocument,
-    compile_governance,
-    compile_program,
-    parse,
-)
+from heardback.yaml_text import line_of, read_yaml
+from trigger_service.compiling import compile_governance, compile_program
 from trigger_service.documents import Document, GovernanceDocument, ProgramDocument
 from trigger_service.domain.program import ProgramState
+from trigger_service.faults import Fault, InvalidDocument, parse
 from trigger_service.rules import ProgramFile
-from trigger_service.yaml_lines import line_of, read_yaml
 
 GOVERNANCE: Final = "governance.yaml"
 DocumentT = TypeVar("DocumentT", bound=Document)

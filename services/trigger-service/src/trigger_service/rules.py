@@ -10,14 +10,7 @@ from heardback.db import Transaction
 from heardback.errors import Conflict, NotFound
 from heardback.timers import Timer
 from trigger_service import program_store
-from trigger_service.compiling import (
-    Fault,
-    InvalidDocument,
-    compile_governance,
-    compile_program,
-    governance_of,
-    program_of,
-)
+from trigger_service.compiling import compile_governance, compile_program, governance_of, program_of
 from trigger_service.documents import (
     GovernanceDocument,
     ProgramDocument,
@@ -25,6 +18,7 @@ from trigger_service.documents import (
     text_of,
 )
 from trigger_service.domain.program import Catalogue, ProgramState
+from trigger_service.faults import Fault, InvalidDocument
 from trigger_service.program_store import KeptGovernance, KeptProgram
 
 CADENCE: Final = "cadence"

@@ -13,9 +13,7 @@ READY_MADE_PROGRAMS: Final = Path(__file__).parent / "programs"
 class Settings(ServiceSettings):
     """The settings of every service, where the programs are, and the console's pages."""
 
+    programs_url: str = "/"
     programs_folder: Path = Field(
         default=READY_MADE_PROGRAMS, description="Holds a YAML file for each program."
     )
-    board_url: str = Field(default="", description="The owners' board, for the navigation.")
-    dashboard_url: str = Field(default="", description="The dashboard, for the navigation.")
-    programs_url: str = Field(default="/", description="This page, for the navigation.")

@@ -59,6 +59,16 @@ GOVERNANCE: Final = Table(
 )
 """The highest version is in force."""
 
+SURVEY: Final = Table(
+    "survey",
+    metadata,
+    Column("survey_id", Text, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("locales", JSONB, nullable=False),
+    Column("variants", JSONB, nullable=False),
+)
+"""The newest version of each that was published, the languages of its texts, and its variants."""
+
 CUSTOMER: Final = Table(
     "customer",
     metadata,
@@ -77,6 +87,7 @@ CUSTOMER: Final = Table(
     Column("returned_at", DateTime(timezone=True)),
     Column("erased_at", DateTime(timezone=True)),
     Column("unsubscribed_at", DateTime(timezone=True)),
+    Column("resubscribed_at", DateTime(timezone=True)),
     Column("uses", JSONB, nullable=False),
 )
 Index("customer_bucket", CUSTOMER.c.bucket)

@@ -6,16 +6,13 @@ import orjson
 import yaml
 from fastapi import Request
 
-from heardback.errors import TooLarge, UnsupportedMedia
-from trigger_service.compiling import Fault, InvalidDocument
-from trigger_service.yaml_lines import read_yaml
+from heardback.bodies import JSON, YAML, YAML_TOO, media_type, read_body
+from heardback.yaml_text import read_yaml
+from trigger_service.faults import Fault, InvalidDocument
 
-JSON: Final = "application/json"
-YAML: Final = "application/yaml"
 LINES: Final = "application/x-ndjson"
 MOST_DOCUMENT_BYTES: Final = 65_536
 MOST_FILE_BYTES: Final = 8 * 1_048_576
-_YAML_TOO: Final = ("text/yaml", "text/x-yaml", "application/x-yaml")
 
 
 async def read_document(request: Request) -> object:
@@ -23,33 +20,9 @@ async def read_document(request: Request) -> object:
 
     Raises: TooLarge, UnsupportedMedia, InvalidDocument when it is neither.
     """
-    kind = media_type(request, JSON, YAML, *_YAML_TOO)
+    kind = media_type(request, JSON, YAML, *YAML_TOO)
     body = await read_body(request, most_bytes=MOST_DOCUMENT_BYTES)
     return read_json(body) if kind == JSON else _read_yaml(body)
-
-
-async def read_body(request: Request, *, most_bytes: int) -> bytes:
-    """Return the body.
-
-    Raises: TooLarge as soon as it is; the rest is not read.
-    """
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > most_bytes:
-            raise TooLarge(most_bytes=most_bytes)
-    return bytes(body)
-
-
-def media_type(request: Request, *readable: str) -> str:
-    """Return what kind of body it is, of those that are `readable`; the first where none is named.
-
-    Raises: UnsupportedMedia.
-    """
-    kind = request.headers.get("content-type", readable[0]).partition(";")[0].strip().lower()
-    if kind not in readable:
-        raise UnsupportedMedia(detail=f"Send it as {' or '.join(readable)}.")
-    return kind
 
 
 def read_json(body: bytes) -> object:

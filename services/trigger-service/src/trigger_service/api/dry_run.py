@@ -6,23 +6,17 @@ from typing import Final, Literal, Self
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
+from heardback.bodies import JSON, media_type, read_body
 from heardback.http import DatabaseOf
-from trigger_service.api.bodies import (
-    JSON,
-    LINES,
-    MOST_FILE_BYTES,
-    media_type,
-    read_body,
-    read_json,
-)
+from trigger_service.api.bodies import LINES, MOST_FILE_BYTES, read_json
 from trigger_service.api.decisions import RuleView, rule_views
 from trigger_service.api.schemas import body_schema
 from trigger_service.api.views import ProgramId
-from trigger_service.compiling import parse
 from trigger_service.domain.ledger import SCHEDULED
 from trigger_service.domain.rehearsal import Rehearsed
 from trigger_service.dry_run.past_events import EventFault
 from trigger_service.dry_run.playing import DryRun, DryRunRequest, Period, dry_run, dry_run_lines
+from trigger_service.faults import parse
 
 router: Final = APIRouter(prefix="/programs", tags=["programs"])
 

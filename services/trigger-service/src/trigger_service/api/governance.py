@@ -4,13 +4,14 @@ from typing import Final
 
 from fastapi import APIRouter, Request, Response
 
+from heardback.bodies import JSON, YAML
 from heardback.http import DatabaseOf
 from trigger_service import program_store, rules
-from trigger_service.api.bodies import JSON, YAML, read_document
+from trigger_service.api.bodies import read_document
 from trigger_service.api.schemas import Schema, body_schema, governance_schema
 from trigger_service.api.views import GovernanceView, Verdict
-from trigger_service.compiling import InvalidDocument, parse
 from trigger_service.documents import GovernanceDocument
+from trigger_service.faults import InvalidDocument, parse
 from trigger_service.program_store import KeptGovernance
 
 router: Final = APIRouter(prefix="/governance", tags=["governance"])

@@ -10,10 +10,12 @@ from typing import Annotated, Final, Literal
 import orjson
 from fastapi import APIRouter, Header, Query, Request, Response
 
+from heardback.bodies import JSON, YAML
+from heardback.differences import differences
 from heardback.errors import Invalid
 from heardback.http import DatabaseOf
 from trigger_service import program_store, queries, rules
-from trigger_service.api.bodies import JSON, YAML, read_document
+from trigger_service.api.bodies import read_document
 from trigger_service.api.schemas import Schema, body_schema, program_schema
 from trigger_service.api.views import (
     DifferenceList,
@@ -25,10 +27,10 @@ from trigger_service.api.views import (
     VersionView,
     VolumeView,
 )
-from trigger_service.compiling import Fault, InvalidDocument, parse
-from trigger_service.differences import differences
 from trigger_service.documents import ProgramDocument
 from trigger_service.domain.program import ProgramState
+from trigger_service.faults import Fault, InvalidDocument, parse
+from trigger_service.known_surveys import load_warnings
 from trigger_service.program_store import KeptProgram
 
 router: Final = APIRouter(prefix="/programs", tags=["programs"])
@@ -68,9 +70,10 @@ async def validate_program(request: Request, database: DatabaseOf) -> Verdict:
         document = parse(ProgramDocument, await read_document(request))
         async with database.read() as connection:
             await rules.check_program(connection, document)
+            warnings = await load_warnings(connection, document)
     except InvalidDocument as error:
         return Verdict.of(error)
-    return Verdict.of(None)
+    return Verdict.of(None, warnings=warnings)
 
 
 @router.post("", status_code=201, openapi_extra=_BODY, response_model_exclude_unset=True)

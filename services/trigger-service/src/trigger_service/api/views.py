@@ -7,13 +7,13 @@ from typing import Annotated, Any, Self
 from fastapi import Path
 from pydantic import BaseModel
 
+from heardback.differences import Difference
 from heardback.vocabulary import ProgramType
-from trigger_service.compiling import InvalidDocument
-from trigger_service.differences import Difference
 from trigger_service.documents import GovernanceDocument, ProgramDocument
 from trigger_service.domain.duration import parse_window
 from trigger_service.domain.ledger import SCHEDULED
 from trigger_service.domain.program import Cadence, ProgramState
+from trigger_service.faults import Fault, InvalidDocument
 from trigger_service.program_store import KeptGovernance, KeptProgram, KeptVersion
 
 ProgramId = Annotated[str, Path(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
@@ -105,18 +105,31 @@ class FaultView(BaseModel):
     field: str
     message: str
 
+    @classmethod
+    def of(cls, fault: Fault) -> Self:
+        """Return the view of `fault`."""
+        return cls(field=fault.field, message=fault.message)
+
 
 class Verdict(BaseModel):
-    """Whether a document is valid, and everything that is wrong with it."""
+    """Whether a document is valid, and everything that is wrong with it.
+
+    `warnings`: what is valid and perhaps not what was meant.
+    """
 
     valid: bool
     faults: list[FaultView]
+    warnings: list[FaultView] = []
 
     @classmethod
-    def of(cls, error: InvalidDocument | None) -> Self:
+    def of(cls, error: InvalidDocument | None, *, warnings: Iterable[Fault] = ()) -> Self:
         """Return what there is to say about a document that was refused, or was not."""
-        faults = [] if error is None else error.attributes["errors"]
-        return cls(valid=error is None, faults=[FaultView(**fault) for fault in faults])
+        faults = () if error is None else error.faults
+        return cls(
+            valid=error is None,
+            faults=[FaultView.of(fault) for fault in faults],
+            warnings=[FaultView.of(warning) for warning in warnings],
+        )
 
 
 class Counts(BaseModel):

@@ -6,24 +6,17 @@ from typing import Any, Final
 
 import yaml
 
-from trigger_service.compiling import Fault, InvalidDocument, compile_program, parse
+from heardback.console.editing import LineFault, yaml_fault
+from heardback.yaml_text import line_of, read_yaml
+from trigger_service.compiling import compile_program
 from trigger_service.documents import GovernanceDocument, ProgramDocument
-from trigger_service.yaml_lines import line_of, read_yaml
+from trigger_service.faults import Fault, InvalidDocument, parse
 
 LONGEST: Final = 20_000
 """Characters."""
 
 _STATE: Final = Fault(path=("state",), message="leave this out; the buttons of the program set it")
 _NOT_FIELDS: Final = Fault(path=(), message="write one 'field: value' on each line")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LineFault:
-    """What is wrong, and on which line, counted from 1. `field`: its path; empty: the text."""
-
-    line: int
-    field: str
-    message: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +37,7 @@ def read_draft(text: str, governance: GovernanceDocument, *, program_id: str | N
     try:
         data, node = read_yaml(text)
     except yaml.YAMLError as error:
-        return Draft(text=text, document=None, faults=[_yaml_fault(text, error)])
+        return Draft(text=text, document=None, faults=[yaml_fault(text, error)])
     try:
         document = _document(data, governance, program_id)
     except InvalidDocument as error:
@@ -86,13 +79,3 @@ def _document(data: Any, governance: GovernanceDocument, program_id: str | None)
     if faults:
         raise InvalidDocument(faults)
     return document
-
-
-def _yaml_fault(text: str, error: yaml.YAMLError) -> LineFault:
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        message = f"{error.problem}; look at the colons, quotes and brackets here or just before"
-        return LineFault(line=error.problem_mark.line + 1, field="", message=message)
-    if isinstance(error, yaml.reader.ReaderError):
-        line = text.count("\n", 0, error.position) + 1
-        return LineFault(line=line, field="", message="a character that cannot be shown; delete it")
-    return LineFault(line=1, field="", message=f"{error}; write it more simply")

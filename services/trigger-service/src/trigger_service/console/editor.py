@@ -8,11 +8,11 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
+from heardback.console import editing
 from heardback.console.pages import Console, patch, refuse_cross_site, wants_patch
 from heardback.db import Database
 from heardback.http import DatabaseOf
 from trigger_service import program_store, rules
-from trigger_service.compiling import Fault, InvalidDocument
 from trigger_service.console import editor_views, views
 from trigger_service.console.drafts import Draft, read_draft, refused
 from trigger_service.console.editor_views import Result
@@ -20,6 +20,8 @@ from trigger_service.console.previews import preview
 from trigger_service.console.ready_made import templates, text_for
 from trigger_service.documents import GovernanceDocument
 from trigger_service.dry_run.playing import DryRunTooLong
+from trigger_service.faults import Fault, InvalidDocument
+from trigger_service.known_surveys import load_warnings
 from trigger_service.program_store import KeptGovernance, KeptProgram
 from trigger_service.rules import ProgramExists, VersionConflict
 
@@ -134,7 +136,8 @@ class ProgramEditor:
         elif do is Do.PREVIEW:
             result = await _preview(database, held, draft)
         else:
-            result = editor_views.checked(draft, held.document)
+            warnings = await _warnings(database, draft)
+            result = editor_views.checked(draft, held.document, warnings)
         version = result.theirs or version
         if wants_patch(request):
             return patch(self._render("_gutter.html", result), self._render("_result.html", result))
@@ -159,7 +162,7 @@ class ProgramEditor:
             kept=held.kept,
             text=text,
             version=version,
-            rows=editor_views.rows(text),
+            rows=editing.rows(text),
             help=editor_views.field_help(),
             expression_fields=editor_views.expression_fields(held.governance),
             **_shown(text, result),
@@ -215,14 +218,20 @@ async def _preview(database: Database, held: _Rules, draft: Draft) -> Result:
         return Result(draft=draft, said=_TOO_LONG, level="warn")
     except InvalidDocument as error:
         return editor_views.faulty(refused(draft, error.faults))
-    return editor_views.checked(draft, held.document, found)
+    return editor_views.checked(draft, held.document, await _warnings(database, draft), found)
+
+
+async def _warnings(database: Database, draft: Draft) -> list[Fault]:
+    assert draft.document is not None
+    async with database.read() as connection:
+        return await load_warnings(connection, draft.document)
 
 
 def _shown(text: str, result: Result | None) -> dict[str, Any]:
     faults = result.draft.faults if result else ()
     return {
         "result": result,
-        "gutter": editor_views.gutter(text, faults),
-        "excerpt": editor_views.excerpt,
+        "gutter": editing.gutter(text, faults),
+        "excerpt": editing.excerpt,
         "written": views.written,
     }

@@ -1,22 +1,19 @@
 """What the editor shows: numbered lines, what came of a button, and what can be written."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import orjson
-from markupsafe import Markup, escape
 
+from heardback.differences import Difference, differences
 from trigger_service.compiling import governance_of
 from trigger_service.console import reading, views
-from trigger_service.console.drafts import Draft, LineFault
+from trigger_service.console.drafts import Draft
 from trigger_service.console.previews import Preview
-from trigger_service.differences import Difference, differences
 from trigger_service.documents import GovernanceDocument, ProgramDocument, as_written
+from trigger_service.faults import Fault
 from trigger_service.program_store import KeptGovernance, KeptProgram
-
-_SPARE_LINES: Final = 200
-_FIRST_LINES: Final = 22
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +24,7 @@ class Result:
     said: str
     level: str
     lines: Sequence[reading.Line] = ()
+    warnings: Sequence[Fault] = ()
     preview: Preview | None = None
     theirs: int | None = None
     differences: Sequence[Difference] = ()
@@ -49,7 +47,12 @@ def faulty(draft: Draft) -> Result:
     return Result(draft=draft, said=f"{faults}. Nothing was saved.", level="breach")
 
 
-def checked(draft: Draft, governance: GovernanceDocument, found: Preview | None = None) -> Result:
+def checked(
+    draft: Draft,
+    governance: GovernanceDocument,
+    warnings: Sequence[Fault],
+    found: Preview | None = None,
+) -> Result:
     """Say that the draft is valid, and what it means."""
     assert draft.document is not None
     return Result(
@@ -57,6 +60,7 @@ def checked(draft: Draft, governance: GovernanceDocument, found: Preview | None 
         said=found.headline if found else "Valid. This is what it says:",
         level="ok",
         lines=reading.read_aloud(draft.document, governance),
+        warnings=warnings,
         preview=found,
     )
 
@@ -74,28 +78,6 @@ def overtaken(draft: Draft, kept: KeptProgram) -> Result:
         theirs=kept.version,
         differences=differences(orjson.loads(kept.document), as_written(draft.document)),
     )
-
-
-def gutter(text: str, faults: Iterable[LineFault] = ()) -> Markup:
-    """Return the numbers of the lines, some more than there are; faulty ones are marked."""
-    wrong = {fault.line for fault in faults}
-    lines = text.count("\n") + 1 + _SPARE_LINES
-    mark = Markup('<b id="line-{0}"> !{0:>3}</b>')
-    return Markup("\n").join(
-        mark.format(number) if number in wrong else escape(f"{number:>5}")
-        for number in range(1, lines + 1)
-    )
-
-
-def rows(text: str) -> int:
-    """Return how many lines the text area shows where it can't grow by itself."""
-    return max(_FIRST_LINES, text.count("\n") + 3)
-
-
-def excerpt(text: str, line: int) -> str:
-    """Return one line of the text."""
-    lines = text.splitlines()
-    return lines[line - 1] if line <= len(lines) else ""
 
 
 def field_help() -> list[FieldHelp]:

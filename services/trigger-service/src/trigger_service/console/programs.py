@@ -9,11 +9,12 @@ from heardback.console.pages import Console, back, patch, refuse_cross_site, wan
 from heardback.db import Database
 from heardback.http import DatabaseOf
 from trigger_service import program_store, queries, rules
-from trigger_service.compiling import InvalidDocument
 from trigger_service.console import reading, views
 from trigger_service.console.volume import Volume, first_day, volumes
 from trigger_service.documents import GovernanceDocument, ProgramDocument
 from trigger_service.domain.program import ProgramState
+from trigger_service.faults import InvalidDocument
+from trigger_service.known_surveys import load_warnings
 from trigger_service.rules import UnknownProgram
 
 _MONTH: Final = 30
@@ -126,14 +127,16 @@ class ProgramsPages:
             versions = await program_store.load_versions(
                 connection, program_id, limit=_MOST_VERSIONS
             )
+            document = ProgramDocument.model_validate_json(program.document)
+            warnings = await load_warnings(connection, document)
             since = first_day(today, days)
             tally = await queries.tally(connection, since=since, program_id=program_id)
         volume = volumes(tally, today=today, days=days)[program_id]
-        document = ProgramDocument.model_validate_json(program.document)
         return {
             "program": program,
             "name": document.name,
             "document": document,
+            "warnings": warnings,
             "lines": reading.read_aloud(
                 document, GovernanceDocument.model_validate_json(governance.document)
             ),

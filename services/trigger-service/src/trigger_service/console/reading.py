@@ -13,7 +13,7 @@ from trigger_service.domain.program import Throttle
 _UNITS: Final = {"s": "second", "m": "minute", "h": "hour", "d": "day", "w": "week"}
 _CHANNELS: Final = {
     Channel.EMAIL: "email",
-    Channel.SMS: "SMS",
+    Channel.SMS: "text message",
     Channel.IN_APP: "in-app",
     Channel.WEBHOOK: "webhook",
 }
@@ -23,6 +23,7 @@ _THROTTLED: Final = {
     Throttle.DEFER: "it waits for the next free time",
 }
 _WHATEVER: Final = ", whatever has happened"
+_TIMES: Final = {1: "once", 2: "twice", 3: "three times"}
 _ORDINALS: Final = {1: "st", 2: "nd", 3: "rd"}
 _WEEK: Final = 7
 
@@ -42,6 +43,7 @@ def read_aloud(document: ProgramDocument, governance: GovernanceDocument) -> lis
         Line(label="When", text=_joined([timing(document), *_hours(document.send_hours)])),
         Line(label="Whom", text=_joined(_whom(document))),
         Line(label="How", text=_joined(_how(document))),
+        *_afterwards(document),
         Line(label="At most", text=_joined(_at_most(document, governance))),
         Line(label="If throttled", text=_THROTTLED[document.on_throttle]),
         Line(label="Too late", text=f"{duration(document.expires_after)} after the planned time"),
@@ -106,12 +108,25 @@ def _whom(document: ProgramDocument) -> list[str]:
 
 
 def _how(document: ProgramDocument) -> list[str]:
-    said = [f"by {channels(document)}", f"survey {document.survey}"]
+    first = ", the most answered one first" if document.learn_channels else ""
+    said = [f"by {channels(document)}{first}", f"survey {document.survey}"]
     if document.locale is not None:
         said.append(f"in {document.locale}")
     if document.variants is not None:
         said.append(f"wordings {', '.join(document.variants)}")
     return said
+
+
+def _afterwards(document: ProgramDocument) -> list[Line]:
+    """What follows where nothing comes back."""
+    said = []
+    if document.fallback_after is not None:
+        said.append(f"not opened in {duration(document.fallback_after)}: by the next channel")
+    if document.reminders is not None:
+        each = "each " if document.reminders.count > 1 else ""
+        later = f"{each}{duration(document.reminders.after)} later"
+        said.append(f"not answered: reminded {_TIMES[document.reminders.count]}, {later}")
+    return [Line(label="Afterwards", text=_joined(said))] if said else []
 
 
 def _at_most(document: ProgramDocument, governance: GovernanceDocument) -> list[str]:

@@ -7,9 +7,9 @@ from functools import cache
 from itertools import count, takewhile
 from typing import Final
 
+from heardback.yaml_text import read_yaml
 from trigger_service.program_files import GOVERNANCE
 from trigger_service.settings import READY_MADE_PROGRAMS
-from trigger_service.yaml_lines import read_yaml
 
 BLANK: Final = """\
 # What asks whom, when and how. Lines that begin with # are for you; they are not kept.

@@ -14,11 +14,7 @@ from trigger_service.settings import Settings
 
 def routers(settings: Settings, *, clock: Clock | None = None) -> Sequence[APIRouter]:
     """Return the routes of every page, and of what they look like."""
-    links = navigation(
-        board=settings.board_url,
-        dashboard=settings.dashboard_url,
-        programs=settings.programs_url,
-    )
+    links = navigation(settings)
     console = Console(
         package="trigger_service.console",
         active="Programs",

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from math import inf
 from typing import Any, Final
 
 import orjson
@@ -10,12 +11,12 @@ from markupsafe import Markup
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heardback.console import charts
+from heardback.differences import Difference, differences
+from heardback.yaml_text import to_yaml
 from trigger_service import program_store, queries
 from trigger_service.compiling import governance_of
 from trigger_service.console import reading, words
 from trigger_service.console.volume import Volume
-from trigger_service.console.yaml_text import to_yaml
-from trigger_service.differences import Difference, differences
 from trigger_service.documents import GovernanceDocument, ProgramDocument
 from trigger_service.domain.due import EVERYTHING, day_of
 from trigger_service.domain.program import ProgramState
@@ -149,7 +150,7 @@ async def limits(connection: AsyncConnection, kept: KeptGovernance, *, now: date
 
 def as_yaml(document: str) -> str:
     """Return a kept document as people write it."""
-    return to_yaml(orjson.loads(document))
+    return to_yaml(orjson.loads(document), width=inf)
 
 
 def compare(versions: Iterable[KeptVersion], first: int, second: int) -> list[Difference] | None:
@@ -162,7 +163,7 @@ def compare(versions: Iterable[KeptVersion], first: int, second: int) -> list[Di
 
 def written(value: Any) -> str:
     """Return a value of a document as it is written there."""
-    return to_yaml(value).removesuffix("...\n").rstrip("\n")
+    return to_yaml(value, width=inf).removesuffix("...\n").rstrip("\n")
 
 
 async def load(

@@ -78,7 +78,7 @@ REASONS: Final[Mapping[Reason, Said]] = {
     ),
     Reason.UNSUBSCRIBED: Said(
         "Unsubscribed",
-        "The customer does not want to be asked; this does not end.",
+        "The customer does not want to be asked; only they can take that back.",
         _NOTHING,
         "The customer has not unsubscribed",
     ),

@@ -35,6 +35,7 @@ class Customer:
     returned_at: datetime | None = None
     erased_at: datetime | None = None
     unsubscribed_at: datetime | None = None
+    resubscribed_at: datetime | None = None
     uses: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -47,6 +48,13 @@ class Customer:
         """Whether the customer has left, and has not come back since."""
         return self.churned_at is not None and (
             self.returned_at is None or self.returned_at < self.churned_at
+        )
+
+    @property
+    def has_unsubscribed(self) -> bool:
+        """Whether the customer has used the way out, and has not taken that back since."""
+        return self.unsubscribed_at is not None and (
+            self.resubscribed_at is None or self.resubscribed_at <= self.unsubscribed_at
         )
 
     def informed(
@@ -87,7 +95,11 @@ class Customer:
 
     def unsubscribed(self, at: datetime) -> "Customer":
         """Return the customer after using the way out."""
-        return replace(self, unsubscribed_at=self.unsubscribed_at or at)
+        return replace(self, unsubscribed_at=max(self.unsubscribed_at or at, at))
+
+    def resubscribed(self, at: datetime) -> "Customer":
+        """Return the customer after taking that back."""
+        return replace(self, resubscribed_at=max(self.resubscribed_at or at, at))
 
     def erased(self, at: datetime) -> "Customer":
         """Return what may be kept of the customer after erasure: that they are not to be asked."""
@@ -97,6 +109,7 @@ class Customer:
             returned_at=self.returned_at,
             erased_at=self.erased_at or at,
             unsubscribed_at=self.unsubscribed_at,
+            resubscribed_at=self.resubscribed_at,
         )
 
     def _is_newer(self, at: datetime, version: int | None) -> bool:

@@ -7,10 +7,10 @@ from typing import Final
 
 from heardback.contracts.payloads import Profile
 from heardback.vocabulary import Channel
+from heardback.zones import zone_of
 from trigger_service.domain.cooldown import clashes, free_at
 from trigger_service.domain.customer import Customer
 from trigger_service.domain.expression import Failed
-from trigger_service.domain.hours import zone_of
 from trigger_service.domain.invitation import InvitationState, Slot
 from trigger_service.domain.program import Governance, Program, ProgramState, Throttle
 from trigger_service.domain.reach import first_channel, reasons_to_leave_alone

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 from heardback.vocabulary import Channel
 from trigger_service.domain.cooldown import clashes, free_at
@@ -25,12 +26,21 @@ EVERYTHING = "all"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """How to ask: over which channel first, and by whose rules and clock whatever follows."""
+
+    channel: Channel
+    program: Program
+    zone: ZoneInfo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Due:
-    """What became of an invitation that was due. `channel`: over which it goes out now."""
+    """What became of an invitation that was due."""
 
     invitation: Invitation
     customer: Customer
-    channel: Channel | None = None
+    request: Request | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +105,7 @@ def decide_due(invitation: Invitation, state: State, *, limits: Limits, moment: 
     channel, unreachable = first_channel(customer, invitation.channels)
     reason = _reason_to_cancel(invitation, state, program, moment.now)
     reason = reason or next(iter(unreachable), None)
-    if program is None or reason is not None:
+    if program is None or channel is None or reason is not None:
         cancelled = invitation.moved(InvitationState.CANCELLED, reason)
         return Due(invitation=cancelled, customer=customer)
     share = program.share_of(invitation.touchpoint_id)
@@ -103,7 +113,8 @@ def decide_due(invitation: Invitation, state: State, *, limits: Limits, moment: 
     throttled = _throttled(state, program, timetable, limits.against(invitation), moment)
     if throttled is None:
         requested = invitation.moved(InvitationState.REQUESTED, send_at=moment.now)
-        return Due(invitation=requested, customer=customer, channel=channel)
+        request = Request(channel=channel, program=program, zone=timetable.zone)
+        return Due(invitation=requested, customer=customer, request=request)
     moved = _put_off(invitation, program, *throttled, now=moment.now)
     return Due(invitation=moved, customer=customer)
 

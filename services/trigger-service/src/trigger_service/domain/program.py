@@ -9,15 +9,15 @@ from hashlib import blake2b
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from heardback.hours import ALWAYS, Hours
 from heardback.vocabulary import Channel, ProgramType
+from heardback.zones import UTC_ZONE
 from trigger_service.domain.cohort import EVERYBODY, Period, Sample, bucket_of
 from trigger_service.domain.duration import Window
 from trigger_service.domain.expression import Predicate
 from trigger_service.domain.fields import Fields
-from trigger_service.domain.hours import ALWAYS, Hours
 from trigger_service.domain.timetable import Timetable
 
-UTC: Final = ZoneInfo("UTC")
 _HASH_BYTES: Final = 8
 _SPARE_BITS: Final = 11  # a float holds 53: more would round up to 1
 
@@ -74,6 +74,14 @@ class Cooldowns:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reminders:
+    """How often to remind who has not answered, `after` the message before it."""
+
+    count: int
+    after: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
     """A named group of customers: those for whom `when` holds."""
 
@@ -88,7 +96,7 @@ class Governance:
     `segments`: the first whose expression holds is the customer's, else what the profile says.
     """
 
-    zone: ZoneInfo = UTC
+    zone: ZoneInfo = UTC_ZONE
     daily_budget: int | None = None
     fields: Fields = field(default_factory=Fields)
     segments: tuple[Segment, ...] = ()
@@ -102,7 +110,8 @@ class Governance:
 class Program:
     """One version of a program, with everything of the governance that holds for it.
 
-    `hours`: when each channel may reach somebody, by their local time; absent: always.
+    `learn_channels`: the order of the channels is learnt. `fallback_after`: not opened by then, the
+    next one is tried. `hours`: when each may reach somebody, by their local time; absent: always.
     `quotas`: the most invitations a day for a segment.
     """
 
@@ -117,6 +126,9 @@ class Program:
     locale: str | None = None
     variants: tuple[tuple[str, int], ...] = ()
     channels: tuple[Channel, ...]
+    learn_channels: bool = False
+    fallback_after: timedelta | None = None
+    reminders: Reminders | None = None
     when: Predicate | None = None
     after_uses: int | None = None
     sample: Sample = EVERYBODY

@@ -21,7 +21,7 @@ def reasons_to_leave_alone(customer: Customer) -> Against:
         against[Reason.ERASED] = ""
     if customer.has_churned:
         against[Reason.CHURNED] = ""
-    if customer.unsubscribed_at is not None:
+    if customer.has_unsubscribed:
         against[Reason.UNSUBSCRIBED] = ""
     return against
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from trigger_service.domain.hours import Hours, at_fraction, is_permitted, next_permitted
+from heardback.hours import Hours, at_fraction, is_permitted, next_permitted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,13 +25,7 @@ from heardback.clock import breathe
 from heardback.db import Database
 from heardback.errors import Invalid
 from trigger_service import program_store, rules, store
-from trigger_service.compiling import (
-    Fault,
-    InvalidDocument,
-    compile_program,
-    governance_of,
-    program_of,
-)
+from trigger_service.compiling import compile_program, governance_of, program_of
 from trigger_service.documents import Document, GovernanceDocument, ProgramDocument
 from trigger_service.domain.cadence_run import Run
 from trigger_service.domain.decision import State
@@ -45,6 +39,7 @@ from trigger_service.dry_run.past_events import (
     read_events,
 )
 from trigger_service.dry_run.past_touchpoints import by_customer, cohort, cohort_size, recorded
+from trigger_service.faults import Fault, InvalidDocument
 
 MOST_EVENTS: Final = 20_000
 MOST_TOUCHPOINTS: Final = 100_000
