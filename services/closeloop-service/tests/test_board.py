@@ -1,5 +1,7 @@
 """The board's pages and forms as a browser without script meets them, and the feed."""
 
+import re
+
 import httpx2
 import pytest
 
@@ -34,6 +36,23 @@ async def test_page_shows_the_most_urgent_first_when_there_are_tasks(http, close
     page = (await http.get("/")).text
     assert page.index("Ada 1") < page.index("Ada 2")
     assert "3 h 00 m" in page
+
+
+@pytest.mark.parametrize(
+    ("alert", "shown"),
+    [
+        ({"score": 2}, "2 of 10"),
+        ({"score": 2, "scale": "csat"}, "2 of 5, CSAT"),
+        ({"score": 3, "scale": "ces"}, "3 of 7, CES"),
+    ],
+)
+async def test_score_is_shown_with_its_scale(http, closeloop, an_alert, alert, shown):
+    await closeloop.hear(an_alert(**alert))
+    task_id = (await closeloop.tasks())[0].task_id
+    for path in ("/", f"/board/tasks/{task_id}"):
+        page = re.sub(r"<[^>]+>", "", (await http.get(path)).text)
+        assert shown in page
+    assert (await http.get(f"/tasks/{task_id}")).json()["scale"] == alert.get("scale", "nps")
 
 
 async def test_hostile_words_stay_words_when_shown(http, closeloop, an_alert):

@@ -14,7 +14,7 @@ from closeloop_service.domain.task import Answer, Move, Task, TaskState
 from heardback.contracts import registry
 from heardback.contracts.payloads import DetractorAlerted, Recipient
 from heardback.testing.clock import START
-from heardback.vocabulary import SlaClock
+from heardback.vocabulary import Scale, SlaClock
 
 FIRST, RESOLUTION = SlaClock.FIRST_RESPONSE, SlaClock.RESOLUTION
 POLICY = SlaPolicy(
@@ -36,7 +36,9 @@ WAYS: dict[TaskState, tuple[Move, ...]] = {
 
 
 def a_task(state: TaskState = TaskState.OPEN, *, late: timedelta = timedelta(0)) -> Task:
-    answer = Answer(response_id="r", customer_id="c", revision=1, score=2, comment=None)
+    answer = Answer(
+        response_id="r", customer_id="c", revision=1, scale=Scale.NPS, score=2, comment=None
+    )
     alert = DetractorAlerted(
         customer_id="c", alert_id="a", response_id="r", invitation_id="i", program_id="p",
         touchpoint="purchase", score=2, recipient=Recipient(), alerted_at=START,

@@ -8,8 +8,10 @@ from sqlalchemy import text
 
 from closeloop_service.domain.decisions import Acknowledge, Contact, Resolve
 from closeloop_service.domain.errors import MoveNotAllowed, TaskChanged, TaskNotFound
-from heardback.testing.builders import TRACEPARENT
+from heardback.contracts import registry
+from heardback.testing.builders import TRACEPARENT, an_event
 from heardback.testing.clock import START
+from heardback.vocabulary import Scale
 
 ANA = Acknowledge(actor="Ana")
 CALL = Contact(actor="Ana", channel="phone", note="Called.")
@@ -154,9 +156,62 @@ async def test_task_shows_the_newest_answer_when_the_revision_comes_before_the_a
     assert task.answer.score == 5
 
 
+async def test_what_else_is_said_of_responses_passes(closeloop, an_alert, a_revision):
+    await opened(closeloop, an_alert)
+    about = {
+        "customer_id": "c1",
+        "invitation_id": "invitation-1",
+        "program_id": "after-purchase",
+        "touchpoint": "purchase",
+    }
+    answer = {"response_id": "response-1", "survey_id": "nps", "channel": "email"}
+    suspect = {"reasons": ["every_link"], "quarantined_at": START}
+    await closeloop.hear(
+        an_event(registry.INVITATION_OPENED, **about, opened_at=START),
+        an_event(registry.RESPONSE_QUARANTINED, **about, **answer, **suspect),
+        a_revision(score=5, scale="ces"),
+    )
+    (task,) = await closeloop.tasks()
+    assert (task.answer.score, task.answer.scale) == (5, Scale.CES)
+
+
 async def test_answer_stays_when_the_task_is_resolved(closeloop, an_alert, a_revision):
     task_id = await opened(closeloop, an_alert)
     for command in (CALL, FIX):
         await closeloop.move(task_id, command)
     await closeloop.hear(a_revision(score=6))
     assert (await closeloop.tasks())[0].answer.score == 2
+
+
+async def test_later_alert_joins_the_task_when_it_is_open(closeloop, an_alert):
+    task_id = await opened(closeloop, an_alert)
+    again = an_alert(alert_id="alert-1b", revision=3, score=5)
+    await closeloop.hear(again, again)
+    await closeloop.hear(an_alert(), again)
+    (task,) = await closeloop.tasks()
+    assert (task.task_id, task.answer.score, task.answer.revision) == (task_id, 5, 3)
+    assert await closeloop.families() == ["task.opened"]
+
+
+async def test_later_alert_opens_one_task_when_the_first_is_resolved(
+    closeloop, an_alert, a_revision
+):
+    task_id = await opened(closeloop, an_alert)
+    for command in (CALL, FIX):
+        await closeloop.move(task_id, command)
+    again = an_alert(alert_id="alert-1b", revision=3, score=5)
+    await closeloop.hear(a_revision(revision=3, score=5))
+    await closeloop.hear(an_alert(), again)
+    await closeloop.hear(again, an_alert())
+    first, second = await closeloop.tasks()
+    assert (first.state, first.answer.score) == ("resolved", 2)
+    assert (second.state, second.answer.score, second.alert_id) == ("open", 5, "alert-1b")
+    assert (await closeloop.families()).count("task.opened") == 2
+    await closeloop.pass_time(hours=4)
+    assert (await closeloop.families()).count("task.sla_breached") == 1
+
+
+async def test_one_task_is_opened_when_both_alerts_of_a_response_come_at_once(closeloop, an_alert):
+    await closeloop.hear(an_alert(), an_alert(alert_id="alert-1b", revision=3, score=5))
+    (task,) = await closeloop.tasks()
+    assert (task.alert_id, task.answer.score, task.version) == ("alert-1", 5, 1)

@@ -26,7 +26,7 @@ from heardback.http import build_app
 from heardback.testing.builders import an_event
 from heardback.testing.clock import START, CountedIds, ManualClock
 from heardback.testing.stack import ServiceDatabase
-from heardback.vocabulary import category_of
+from heardback.vocabulary import Category, Scale, category_of
 from insights_service import api, dashboard
 from insights_service.handlers import HANDLERS
 from insights_service.tables import metadata
@@ -186,6 +186,7 @@ class _Teller:
             return
         self._happens(
             registry.SURVEY_REQUESTED, "requested", at, invitation_id=invitation, survey_id="nps",
+            variant=self._random.choice((None, "friendly", "short")),
             channel="email", recipient={}, occurred_at=at, requested_at=at, expires_at=sent_at,
         )  # fmt: skip
         if fate < 0.07:
@@ -204,25 +205,69 @@ class _Teller:
                 channel="email", reason="550 no such user", bounced_at=sent_at,
             )  # fmt: skip
         elif fate < 0.42:
-            self._answer(invitation, sent_at + timedelta(hours=self._random.randint(1, 20)))
+            looked_at = sent_at + timedelta(hours=self._random.randint(1, 20))
+            self._look(invitation, looked_at)
+            self._answer(invitation, looked_at)
+
+    def _look(self, invitation: str, at: datetime) -> None:
+        """Be reminded up to twice, and look at the survey."""
+        for number in range(1, 1 + self._random.choice((0, 0, 1, 2))):
+            self._happens(
+                registry.INVITATION_REMINDED, "reminded", at, invitation_id=invitation,
+                channel="email", provider="smtp", message_id=f"m{self._key}:r{number}", sent_at=at,
+                number=number,
+            )  # fmt: skip
+        self._happens(
+            registry.INVITATION_OPENED, "invitation_opened", at, invitation_id=invitation,
+            opened_at=at,
+        )  # fmt: skip
 
     def _answer(self, invitation: str, at: datetime) -> None:
-        """Answer, and change one's mind up to twice; only the last answer is true."""
-        for revision in range(1, 2 + self._random.choice((0, 0, 0, 1, 2))):
-            score = self._score(at)
-            comment = self._random.choice((None, None, " ", "It took too long."))
-            recorded = registry.RESPONSE_RECORDED if revision == 1 else registry.RESPONSE_REVISED
-            self._happens(
-                recorded, None, at, response_id=f"r{self._key}", invitation_id=invitation,
-                survey_id="nps", channel="email", revision=revision, score=score,
-                category=category_of(score), comment=comment, answered_at=at,
-            )  # fmt: skip
-            if revision == 1 and score <= 6:
-                self._alert(invitation, at, score)
+        """Answer, and change one's mind up to twice; only the last answer is true.
+
+        Some are suspect then, and do not count; of these, some answer once more.
+        """
+        scale = self._random.choice((*[Scale.NPS] * 7, Scale.CSAT))
+        channel = self._random.choice((*["email"] * 7, "direct"))
+        revisions = self._random.choice((1, 1, 1, 2, 3))
+        for revision in range(1, 1 + revisions):
+            truth = self._record(invitation, at, revision, scale=scale, channel=channel)
             last, at = at, at + timedelta(hours=9)
-        self._count(category_of(score), last)
+        fate = self._random.random()
+        if fate < 0.15:
+            self._happens(
+                registry.RESPONSE_QUARANTINED, None, at, response_id=f"r{self._key}",
+                invitation_id=invitation, survey_id="nps", channel=channel, revision=revisions,
+                category="passive", reasons=("every_link",), quarantined_at=at,
+            )  # fmt: skip
+            if fate < 0.08:
+                return
+            truth = self._record(invitation, at, revisions + 1, scale=scale, channel=channel)
+            last = at
+        for measure, detail in truth:
+            self._count(measure, last, detail)
+
+    def _record(
+        self, invitation: str, at: datetime, revision: int, *, scale: Scale, channel: str
+    ) -> list[tuple[str, str]]:
+        """Give an answer; return where it counts if it is the last one."""
+        score = self._score(at)
+        if scale is Scale.CSAT:
+            score = 1 + score * 4 // 10
+        category = category_of(score, scale)
+        comment = self._random.choice((None, None, " ", "It took too long."))
+        recorded = registry.RESPONSE_RECORDED if revision == 1 else registry.RESPONSE_REVISED
+        self._happens(
+            recorded, None, at, response_id=f"r{self._key}", invitation_id=invitation,
+            survey_id="nps", channel=channel, revision=revision, scale=scale, score=score,
+            category=category, comment=comment, answered_at=at,
+        )  # fmt: skip
+        if revision == 1 and category is Category.DETRACTOR:
+            self._alert(invitation, at, score)
+        counts = [(str(category), "" if scale is Scale.NPS else str(scale))]
         if comment == "It took too long.":
-            self._count("commented", last)
+            counts.append(("commented", ""))
+        return [*counts, ("unasked", "")] if channel == "direct" else counts
 
     def _score(self, at: datetime) -> int:
         """Loyalty drifts with time and differs by segment."""

@@ -8,6 +8,7 @@ import pytest
 
 from heardback.testing.clock import START
 
+GROUPS = ("detractor", "passive", "promoter")
 FILTERS = {"program": "shop-after-purchase", "touchpoint": "purchase", "segment": "enterprise"}
 
 
@@ -34,9 +35,7 @@ async def test_nps_is_that_of_the_truth(
     client: httpx2.AsyncClient, truth: Any, filters: dict[str, str]
 ) -> None:
     answer = (await client.get("/nps", params=filters)).json()
-    groups = {
-        group: _true(truth, group, **filters) for group in ("detractor", "passive", "promoter")
-    }
+    groups = {group: _true(truth, group, detail="", **filters) for group in GROUPS}
     assert {group: answer[f"{group}s"] for group in groups} == groups
     responses = sum(groups.values())
     assert answer["responses"] == responses
@@ -69,8 +68,7 @@ async def test_series_adds_up_to_the_whole(client: httpx2.AsyncClient, truth: An
 async def test_period_includes_both_of_its_days(client: httpx2.AsyncClient, truth: Any) -> None:
     day = START.date() - timedelta(days=3)
     answer = (await client.get("/nps", params={"from": str(day), "to": str(day)})).json()
-    groups = ("detractor", "passive", "promoter")
-    assert answer["responses"] == sum(_true(truth, group, day=day) for group in groups)
+    assert answer["responses"] == sum(_true(truth, group, day=day, detail="") for group in GROUPS)
     assert answer["responses"] > 0
 
 
@@ -78,14 +76,16 @@ async def test_funnel_is_that_of_the_truth(client: httpx2.AsyncClient, truth: An
     answer = (await client.get("/funnel")).json()
     steps = (
         "scheduled", "suppressed", "cancelled", "requested", "sent", "bounced", "dropped",
-        "commented",
+        "reminded", "unasked", "commented",
     )  # fmt: skip
     assert {step: answer[step] for step in steps} == {step: _true(truth, step) for step in steps}
     assert sum(answer["suppressed_by_reason"].values()) == answer["suppressed"]
     assert answer["suppressed_by_reason"]["cooldown"] == _true(
         truth, "suppressed", detail="cooldown"
     )
-    assert answer["response_rate"] == answer["scored"] / answer["sent"]
+    assert answer["opened"] == _true(truth, "invitation_opened")
+    assert answer["scored"] == sum(_true(truth, group) for group in GROUPS)
+    assert answer["response_rate"] == (answer["scored"] - answer["unasked"]) / answer["sent"]
 
 
 async def test_sla_is_that_of_the_truth(client: httpx2.AsyncClient, truth: Any) -> None:

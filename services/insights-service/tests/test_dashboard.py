@@ -28,7 +28,10 @@ async def test_page_shows_the_figures_of_the_api(
     nps = (await client.get("/nps")).json()
     page = (await client.get("/", params={"period": "all"})).text
     assert f"from {nps['responses']} responses" in page
-    assert f"<dd>{nps['responses']}</dd>" in page
+    funnel = (await client.get("/funnel")).json()
+    assert f"<dd>{funnel['scored']}</dd>" in page
+    left_out = funnel["scored"] - nps["responses"]
+    assert f"On other scales: {left_out} responses, not counted here." in page
     assert "cooldown" in page
     assert "90 % within" in page
     assert 'class="band"' in page
@@ -39,9 +42,9 @@ async def test_page_is_filtered_by_its_address(
 ) -> None:
     await apply(tell(seed=3, customers=600, days=60).events)
     filters = {"segment": "enterprise", "touchpoint": "purchase"}
-    nps = (await client.get("/nps", params=filters)).json()
+    funnel = (await client.get("/funnel", params=filters)).json()
     page = (await client.get("/", params={"period": "all", **filters})).text
-    assert f"<dd>{nps['responses']}</dd>" in page
+    assert f"<dd>{funnel['scored']}</dd>" in page
     assert '<option value="enterprise" selected>' in page
 
 

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from heardback.db import Database
+from heardback.vocabulary import Category, Scale
 from insights_service.domain.facts import Fact, Measure
 from insights_service.domain.rollups import changes
 from insights_service.store import TABLES
@@ -32,7 +33,8 @@ async def recount(database: Database) -> Counter[Any]:
                 for name in {"step", "outcome"} & values.keys():
                     values[name] = Measure(values[name])
                 if "category" in values:
-                    values["category"] = Measure(values["category"])
+                    values["category"] = Category(values["category"])
+                    values["scale"] = Scale(values["scale"])
                 facts.append(kind(**values))
     counts = changes(added=facts)
     return Counter(

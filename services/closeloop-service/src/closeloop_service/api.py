@@ -12,6 +12,7 @@ from closeloop_service.domain.decisions import Command
 from closeloop_service.domain.task import Task, TaskState, allowed_moves
 from closeloop_service.queries import Filters, HistoryLine
 from heardback.http import DatabaseOf
+from heardback.vocabulary import Scale
 
 _SAFE = r"^[^\x00-\x1f\x7f]*$"
 TaskId = Annotated[str, Path(max_length=200, pattern=_SAFE)]
@@ -31,6 +32,7 @@ class TaskView(BaseModel):
     segment: str | None
     state: TaskState
     allowed_moves: list[str]
+    scale: Scale
     score: int
     comment: str | None
     owner: str | None
@@ -160,6 +162,7 @@ def _members(task: Task) -> dict[str, Any]:
         "segment": task.segment,
         "state": task.state,
         "allowed_moves": [str(move) for move in allowed_moves(task.state)],
+        "scale": task.answer.scale,
         "score": task.answer.score,
         "comment": task.answer.comment,
         "owner": task.owner,

@@ -16,11 +16,7 @@ from heardback.service import Service
 
 def service(settings: Settings) -> Service:
     """Describe the service."""
-    links = navigation(
-        board=settings.board_url,
-        dashboard=settings.dashboard_url,
-        programs=settings.programs_url,
-    )
+    links = navigation(settings)
     console = Console(
         package="closeloop_service", active="Board", navigation=links, clock=SystemClock()
     )

@@ -10,8 +10,12 @@ from closeloop_service.domain import decisions
 from closeloop_service.domain.decisions import Command, Decision
 from closeloop_service.domain.sla import SlaPolicy
 from closeloop_service.domain.task import STOPS, Answer, Task
-from heardback.contracts import registry
-from heardback.contracts.payloads import DetractorAlerted, TaskSlaBreached, TaskSlaWarned
+from heardback.contracts.payloads import (
+    DetractorAlerted,
+    ResponseRecorded,
+    TaskSlaBreached,
+    TaskSlaWarned,
+)
 from heardback.db import Transaction
 from heardback.envelope import Event
 from heardback.timers import Timer
@@ -25,20 +29,33 @@ BREACH: Final = "sla_breach"
 async def on_alerts(
     policy: SlaPolicy, tx: Transaction, events: Sequence[Event[DetractorAlerted]]
 ) -> None:
-    """Open exactly one task for each alert."""
+    """Open exactly one task for each alert; one of a response that waits already joins its task."""
     alerts = {event.data.alert_id: event for event in reversed(events)}
     answers = await store.keep_newest(tx.connection, [_answer(e.data) for e in alerts.values()])
-    opened = [
-        decisions.open_task(
-            task_id=tx.ids.new(),
-            alert=event.data,
-            answer=answers[event.data.response_id],
-            policy=policy,
-            now=tx.now,
-            traceparent=event.traceparent,
-        )
-        for event in reversed(alerts.values())
-    ]
+    tasks = await store.lock_tasks_of_responses(tx.connection, answers)
+    by_age = sorted(tasks.values(), key=lambda task: task.opened_at)
+    latest = {task.answer.response_id: task for task in by_age}
+    opened, joined = [], []
+    for event in reversed(alerts.values()):
+        alert, answer = event.data, answers[event.data.response_id]
+        task = latest.get(alert.response_id)
+        if task is None or decisions.needs_another(task, alert):
+            decision = decisions.open_task(
+                task_id=tx.ids.new(),
+                alert=alert,
+                answer=answer,
+                policy=policy,
+                now=tx.now,
+                traceparent=event.traceparent,
+            )
+            opened.append(decision)
+        elif revised := decisions.revise(task, answer):
+            decision = revised
+            joined.append(decision)
+        else:
+            continue
+        latest[alert.response_id] = decision.task
+    await store.save(tx, joined)
     new = await store.add_new(tx, opened)
     for decision in new:
         _start_clocks(tx, decision.task, policy)
@@ -52,11 +69,12 @@ async def on_responses(tx: Transaction, events: Sequence[Event[Any]]) -> None:
             response_id=event.data.response_id,
             customer_id=event.data.customer_id,
             revision=event.data.revision,
+            scale=event.data.scale,
             score=event.data.score,
             comment=event.data.comment,
         )
         for event in events
-        if event.type is registry.RESPONSE_REVISED
+        if isinstance(event.data, ResponseRecorded) and event.data.revision > 1
     ]
     newest = await store.keep_newest(tx.connection, revised)
     tasks = await store.lock_tasks_of_responses(tx.connection, newest)
@@ -120,6 +138,7 @@ def _answer(alert: DetractorAlerted) -> Answer:
         response_id=alert.response_id,
         customer_id=alert.customer_id,
         revision=alert.revision,
+        scale=alert.scale,
         score=alert.score,
         comment=alert.comment,
     )

@@ -12,6 +12,7 @@ from heardback.vocabulary import SlaClock
 class Settings(ServiceSettings):
     """The settings of every service, the two targets, and where the console's pages are."""
 
+    board_url: str = "/"
     first_response_seconds: float = Field(
         default=14_400, gt=0, description="Until somebody must have contacted the customer."
     )
@@ -21,9 +22,6 @@ class Settings(ServiceSettings):
     sla_warning_share: float = Field(
         default=0.75, gt=0, lt=1, description="The share of a target after which it warns."
     )
-    board_url: str = Field(default="/", description="This page, for the navigation.")
-    dashboard_url: str = Field(default="", description="The dashboard, for the navigation.")
-    programs_url: str = Field(default="", description="The programs, for the navigation.")
 
     @property
     def sla_policy(self) -> SlaPolicy:

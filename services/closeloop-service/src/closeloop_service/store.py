@@ -14,6 +14,7 @@ from closeloop_service.domain.task import Answer, Task
 from closeloop_service.tables import TASK, TASK_HISTORY, to_row, to_task
 from heardback.bulk import insert_new_rows, insert_rows, upsert_rows
 from heardback.db import Transaction
+from heardback.vocabulary import Scale
 
 BOARD: Final = "board"
 """The doorbell's channel that rings when tasks changed."""
@@ -21,18 +22,20 @@ BOARD: Final = "board"
 # Alerts and revisions come by different topics, perhaps at once. Both write here first, so the
 # second waits for the first's commit and then sees what it did. Sorted: no deadlock.
 _KEEP_NEWEST: Final = text("""
-    INSERT INTO answer AS kept (response_id, customer_id, revision, score, comment)
+    INSERT INTO answer AS kept (response_id, customer_id, revision, scale, score, comment)
     SELECT * FROM unnest(
         CAST(:response_id AS text[]), CAST(:customer_id AS text[]), CAST(:revision AS bigint[]),
-        CAST(:score AS smallint[]), CAST(:comment AS text[])
+        CAST(:scale AS text[]), CAST(:score AS smallint[]), CAST(:comment AS text[])
     ) AS given (response_id) ORDER BY response_id
     ON CONFLICT (response_id) DO UPDATE SET
         revision = greatest(kept.revision, excluded.revision),
+        scale = CASE WHEN excluded.revision > kept.revision
+            THEN excluded.scale ELSE kept.scale END,
         score = CASE WHEN excluded.revision > kept.revision
             THEN excluded.score ELSE kept.score END,
         comment = CASE WHEN excluded.revision > kept.revision
             THEN excluded.comment ELSE kept.comment END
-    RETURNING response_id, customer_id, revision, score, comment
+    RETURNING response_id, customer_id, revision, scale, score, comment
 """)
 _THIS_TRANSACTION: Final = text("SELECT CAST(CAST(pg_current_xact_id() AS text) AS bigint)")
 
@@ -49,7 +52,7 @@ async def keep_newest(connection: AsyncConnection, answers: Sequence[Answer]) ->
     rows = [asdict(answer) for answer in newest.values()]
     arrays = {name: [row[name] for row in rows] for name in rows[0]}
     kept = await connection.execute(_KEEP_NEWEST, arrays)
-    return {row.response_id: Answer(**row._mapping) for row in kept}
+    return {row.response_id: Answer(**{**row._mapping, "scale": Scale(row.scale)}) for row in kept}
 
 
 async def lock_task(connection: AsyncConnection, task_id: str) -> Task:

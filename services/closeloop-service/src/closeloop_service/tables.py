@@ -27,7 +27,7 @@ from heardback.contracts.payloads import Recipient
 from heardback.offsets import partition_offset_table
 from heardback.outbox import outbox_table
 from heardback.timers import timer_table
-from heardback.vocabulary import SlaClock
+from heardback.vocabulary import Scale, SlaClock
 
 metadata = MetaData()
 
@@ -43,6 +43,7 @@ TASK = Table(
     Column("recipient", JSONB, nullable=False),
     Column("response_id", Text, nullable=False),
     Column("response_revision", BigInteger, nullable=False),
+    Column("scale", Text, nullable=False, server_default="nps"),
     Column("score", SmallInteger, nullable=False),
     Column("comment", Text),
     Column("state", Text, nullable=False),
@@ -92,6 +93,7 @@ ANSWER = Table(
     Column("response_id", Text, primary_key=True),
     Column("customer_id", Text, nullable=False),
     Column("revision", BigInteger, nullable=False),
+    Column("scale", Text, nullable=False, server_default="nps"),
     Column("score", SmallInteger, nullable=False),
     Column("comment", Text),
 )
@@ -136,6 +138,7 @@ def to_row(task: Task, changed_in: int | None) -> Mapping[str, Any]:
         "recipient": task.recipient.model_dump(),
         "response_id": task.answer.response_id,
         "response_revision": task.answer.revision,
+        "scale": str(task.answer.scale),
         "score": task.answer.score,
         "comment": task.answer.comment,
         "state": str(task.state),
@@ -163,6 +166,7 @@ def _answer(row: Row[Any]) -> Answer:
         response_id=row.response_id,
         customer_id=row.customer_id,
         revision=row.response_revision,
+        scale=Scale(row.scale),
         score=row.score,
         comment=row.comment,
     )

@@ -15,6 +15,7 @@ from insights_service.domain.counts import Funnel, funnel_of, sla_of
 from insights_service.domain.nps import CONFIDENCE, Estimate, estimate
 from insights_service.domain.scope import Grain, Scope, parse_day
 from insights_service.domain.series import series
+from insights_service.domain.variants import Compared, Experiment, Interval
 
 router = APIRouter(tags=["figures"])
 
@@ -77,7 +78,8 @@ class SeriesAnswer(_Model):
 class FunnelAnswer(_Model):
     """From the decision to ask to the comment, each step on the day it happened.
 
-    `response_rate` is scored ÷ sent, since it is not known yet what was delivered.
+    `response_rate` is scored ÷ sent, without those who were not asked, since it is not known what
+    was delivered. `scored` is on whichever scale; `reminded` counts reminders.
     """
 
     scheduled: int
@@ -86,11 +88,62 @@ class FunnelAnswer(_Model):
     cancelled: int
     requested: int
     sent: int
+    opened: int
+    reminded: int
     bounced: int
     dropped: int
     scored: int
+    unasked: int
     commented: int
     response_rate: float | None
+
+
+class IntervalAnswer(_Model):
+    """A figure, and between what it lies at 95 %."""
+
+    value: float
+    low: float
+    high: float
+
+
+class VariantAnswer(_Model):
+    """What became of the invitations of the period that were sent with one wording."""
+
+    variant: str
+    sent: int
+    scored: int
+    response_rate: IntervalAnswer | None
+    nps: NpsAnswer
+
+
+class DifferenceAnswer(_Model):
+    """How far the leading variant is ahead of another: points of NPS, or shares from 0 to 1.
+
+    `told_apart`: chance alone would seldom show it. `enough`: false where too few were sent or
+    answered to say anything.
+    """
+
+    compared: Compared
+    ahead: str
+    behind: str
+    by: IntervalAnswer
+    confidence: float = CONFIDENCE
+    enough: bool
+    told_apart: bool
+
+
+class ExperimentAnswer(_Model):
+    """The variants of one program. All differences together hold at `confidence`."""
+
+    program: str
+    variants: Sequence[VariantAnswer]
+    differences: Sequence[DifferenceAnswer]
+
+
+class VariantsAnswer(_Model):
+    """The programs that compare variants."""
+
+    programs: Sequence[ExperimentAnswer]
 
 
 class DurationAnswer(_Model):
@@ -153,6 +206,18 @@ async def funnel(database: DatabaseOf, scope: ScopeOf) -> FunnelAnswer:
     return FunnelAnswer.model_validate(found)
 
 
+@router.get("/variants")
+async def variants(database: DatabaseOf, scope: ScopeOf) -> VariantsAnswer:
+    """Compare the variants of each program, of the invitations that were requested in the period.
+
+    An answer counts with its invitation, whenever it came. Differences of more than two variants
+    are held to a stricter measure, so that the leader is not ahead by chance.
+    """
+    async with database.read() as connection:
+        found = await queries.experiments(connection, scope)
+    return VariantsAnswer(programs=[_experiment(each) for each in found])
+
+
 @router.get("/sla")
 async def sla(database: DatabaseOf, scope: ScopeOf) -> SlaAnswer:
     """Return how fast detractors were heard back, and how often a clock ran out."""
@@ -171,6 +236,31 @@ async def filters(database: DatabaseOf) -> ChoicesAnswer:
     """Return the programs, touchpoints and segments that the figures know."""
     async with database.read() as connection:
         return ChoicesAnswer.model_validate(await queries.choices(connection))
+
+
+def _experiment(found: Experiment) -> ExperimentAnswer:
+    return ExperimentAnswer(
+        program=found.program,
+        variants=[
+            VariantAnswer(
+                variant=each.name,
+                sent=each.sent,
+                scored=each.scored,
+                response_rate=_interval(each.interval(Compared.RESPONSE_RATE)),
+                nps=NpsAnswer(**_figures(estimate(each.tally))),
+            )
+            for each in found.variants
+        ],
+        differences=[
+            DifferenceAnswer.model_validate(each)
+            for compared in Compared
+            for each in found.differences(compared)
+        ],
+    )
+
+
+def _interval(found: Interval | None) -> IntervalAnswer | None:
+    return None if found is None else IntervalAnswer.model_validate(found)
 
 
 def _figures(found: Estimate | None) -> dict[str, Any]:

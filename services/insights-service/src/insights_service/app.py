@@ -29,11 +29,7 @@ def service(settings: Settings) -> Service:
 
 
 def _console(settings: Settings) -> Console:
-    links = navigation(
-        board=settings.board_url,
-        dashboard=settings.dashboard_url,
-        programs=settings.programs_url,
-    )
+    links = navigation(settings)
     return Console(
         package="insights_service",
         active="Dashboard",

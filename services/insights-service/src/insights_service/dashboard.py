@@ -22,6 +22,7 @@ from insights_service.domain.counts import Counts, Duration, Funnel, Sla, funnel
 from insights_service.domain.nps import Estimate, Tally, estimate
 from insights_service.domain.scope import Grain, Scope
 from insights_service.domain.series import series, telling_grain
+from insights_service.domain.variants import Compared, Experiment
 
 _THROTTLE_SECONDS: Final = 1.0
 _IDLE_SECONDS: Final = 60.0
@@ -78,6 +79,7 @@ class _Figures:
     counts: Counts
     sla: Sla
     days: Mapping[date, Tally]
+    experiments: Sequence[Experiment]
     choices: queries.Choices
 
 
@@ -126,6 +128,7 @@ async def _figures(connection: AsyncConnection, scope: Scope) -> _Figures:
             durations=await queries.durations(connection, scope),
         ),
         days=await queries.scores_by_day(connection, scope),
+        experiments=await queries.experiments(connection, scope),
         choices=await queries.choices(connection),
     )
 
@@ -138,15 +141,33 @@ def _context(figures: _Figures, selected: Selected) -> dict[str, Any]:
         "selected": selected,
         "nothing": _nothing(figures),
         "score": estimate(tally),
+        "nps_responses": tally.responses,
         "funnel": funnel,
         "sla": figures.sla,
         "clocks": _clocks(figures.sla),
         "groups": charts.category_bar(
             detractors=tally.detractors, passives=tally.passives, promoters=tally.promoters
         ),
+        "experiments": [_compared(each) for each in figures.experiments],
         "steps": charts.funnel_bars(_steps(funnel)),
         **_trend(figures.days, telling_grain(figures.days, selected.period.finest)),
         **_choices(figures.choices, selected),
+    }
+
+
+def _compared(found: Experiment) -> dict[str, Any]:
+    """Return what the card says of a program's variants."""
+    return {
+        "program": found.program,
+        "variants": [
+            (each, words.rate(each.interval(Compared.RESPONSE_RATE)), estimate(each.tally))
+            for each in found.variants
+        ],
+        "findings": [
+            words.difference(each)
+            for compared in (Compared.RESPONSE_RATE, Compared.NPS)
+            for each in found.differences(compared)
+        ],
     }
 
 
@@ -184,6 +205,7 @@ def _steps(funnel: Funnel) -> list[charts.Step]:
         charts.Step(label="Scheduled", count=funnel.scheduled, hint="a program decided to ask"),
         charts.Step(label="Requested", count=funnel.requested, hint="the invitation was due"),
         charts.Step(label="Sent", count=funnel.sent, hint="a provider took it"),
+        charts.Step(label="Opened", count=funnel.opened, hint="a person looked at the survey"),
         charts.Step(label="Scored", count=funnel.scored, hint="the customer gave a score"),
         charts.Step(label="Commented", count=funnel.commented, hint="and said why"),
     ]

@@ -22,26 +22,22 @@ CHANGED: Final = "changed"
 
 async def on_facts(tx: Transaction, events: Sequence[Event[Any]]) -> None:
     """Count what each event says happened, once."""
-    facts = [fact for event in events if (fact := fact_of(event.data)) is not None]
-    new: list[Fact] = []
-    for group in by_kind(facts):
-        new += await store.add_new(tx.connection, group)
-    await _roll_up(tx, changes(added=new))
-    _count(facts, new)
+    await _roll_up(tx, changes(added=await _keep_facts(tx, events)))
 
 
 async def on_responses(tx: Transaction, events: Sequence[Event[Any]]) -> None:
-    """Count each response as it stands after its highest revision."""
-    read = [response_of(event.data) for event in events]
+    """Count each response as it stands in the end: its last revision, unless in quarantine."""
+    opened = await _keep_facts(tx, events)
+    read = [fact for event in events if (fact := response_of(event.data)) is not None]
     latest = latest_revisions(read)
     new = await store.add_new(tx.connection, latest)
     unseen = {fact.response_id for fact in new}
     known = [fact for fact in latest if fact.response_id not in unseen]
     before = await store.lock_responses(tx.connection, [fact.response_id for fact in known])
-    revised = [fact for fact in known if fact.revision > before[fact.response_id].revision]
+    revised = [fact for fact in known if fact.standing > before[fact.response_id].standing]
     await store.replace_responses(tx.connection, revised)
     replaced = [before[fact.response_id] for fact in revised]
-    await _roll_up(tx, changes(added=[*new, *revised], taken_back=replaced))
+    await _roll_up(tx, changes(added=[*opened, *new, *revised], taken_back=replaced))
     _count(read, [*new, *revised])
 
 
@@ -52,6 +48,16 @@ HANDLERS: Final[Mapping[Topic, BatchHandler]] = {
     topics.DETRACTOR_ALERT: on_facts,
     topics.TASK: on_facts,
 }
+
+
+async def _keep_facts(tx: Transaction, events: Sequence[Event[Any]]) -> list[Fact]:
+    """Keep what the events say that happens once; return what is new of it."""
+    facts = [fact for event in events if (fact := fact_of(event.data)) is not None]
+    new: list[Fact] = []
+    for group in by_kind(facts):
+        new += await store.add_new(tx.connection, group)
+    _count(facts, new)
+    return new
 
 
 async def _roll_up(tx: Transaction, difference: Mapping[Cell, int]) -> None:

@@ -6,15 +6,17 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Float, Table, cast, func, select
+from sqlalchemy import ColumnElement, Float, FromClause, cast, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from heardback.vocabulary import Category, Scale
 from insights_service.domain.counts import Counts, Duration
 from insights_service.domain.facts import Measure
 from insights_service.domain.nps import Tally
 from insights_service.domain.scope import Scope
-from insights_service.tables import ROLLUP, TASK_STEP
+from insights_service.domain.variants import Experiment, Variant
+from insights_service.tables import INVITATION_STEP, RESPONSE, ROLLUP, TASK_STEP
 
 MOST_CHOICES: Final = 200
 """How many values of a filter are listed."""
@@ -42,10 +44,15 @@ async def counts(connection: AsyncConnection, scope: Scope) -> Counts:
 
 
 async def scores_by_day(connection: AsyncConnection, scope: Scope) -> Mapping[date, Tally]:
-    """Return the responses of each day within `scope` that has any."""
+    """Return the responses on the NPS's scale of each day within `scope` that has any."""
     rows = await connection.execute(
         select(ROLLUP.c.day, ROLLUP.c.measure, func.sum(ROLLUP.c.count).label("total"))
-        .where(ROLLUP.c.measure.in_(_SCORES), *_about(ROLLUP, scope), *_days(scope))
+        .where(
+            ROLLUP.c.measure.in_(_SCORES),
+            ROLLUP.c.detail == "",
+            *_about(ROLLUP, scope),
+            *_days(scope),
+        )
         .group_by(ROLLUP.c.day, ROLLUP.c.measure)
     )
     days: dict[date, dict[str, int]] = defaultdict(dict)
@@ -63,11 +70,46 @@ async def durations(connection: AsyncConnection, scope: Scope) -> Mapping[Measur
         .where(
             TASK_STEP.c.step.in_((Measure.CONTACTED, Measure.RESOLVED)),
             *_about(TASK_STEP, scope),
-            *_instants(scope),
+            *_instants(TASK_STEP, scope),
         )
         .group_by(TASK_STEP.c.step)
     )
     return {Measure(row.step): _duration(row.tasks, row.marks) for row in rows}
+
+
+async def experiments(connection: AsyncConnection, scope: Scope) -> Sequence[Experiment]:
+    """Return the programs within `scope` that compare variants, by name.
+
+    An answer counts with its invitation, whenever it came; only what was sent can be answered.
+    """
+    asked, sent = INVITATION_STEP, INVITATION_STEP.alias()
+    groups = [
+        func.count().filter(RESPONSE.c.scale == Scale.NPS, RESPONSE.c.category == group)
+        for group in (Category.DETRACTOR, Category.PASSIVE, Category.PROMOTER)
+    ]
+    rows = await connection.execute(
+        select(
+            asked.c.program_id, asked.c.variant, func.count(), func.count(RESPONSE.c.score), *groups
+        )
+        .join(sent, (sent.c.invitation_id == asked.c.invitation_id) & (sent.c.step == Measure.SENT))
+        .join(
+            RESPONSE,
+            (RESPONSE.c.invitation_id == asked.c.invitation_id) & RESPONSE.c.score.is_not(None),
+            isouter=True,
+        )
+        .where(
+            asked.c.step == Measure.REQUESTED,
+            asked.c.variant.is_not(None),
+            *_about(asked, scope),
+            *_instants(asked, scope),
+        )
+        .group_by(asked.c.program_id, asked.c.variant)
+        .order_by(asked.c.program_id, asked.c.variant)
+    )
+    found: dict[str, list[Variant]] = defaultdict(list)
+    for program, name, sent_out, scored, *tally in rows:
+        found[program].append(_variant(name, sent_out, scored, tally))
+    return [Experiment(program=p, variants=v) for p, v in found.items() if len(v) > 1]
 
 
 async def choices(connection: AsyncConnection) -> Choices:
@@ -84,12 +126,18 @@ async def _values(connection: AsyncConnection, column: ColumnElement[str]) -> li
     return list((await connection.execute(found)).scalars())
 
 
+def _variant(name: str, sent: int, scored: int, tally: Sequence[int]) -> Variant:
+    detractors, passives, promoters = tally
+    groups = Tally(detractors=detractors, passives=passives, promoters=promoters)
+    return Variant(name=name, sent=sent, scored=scored, tally=groups)
+
+
 def _duration(tasks: int, marks: Sequence[float]) -> Duration:
     p50, p90, p99 = marks
     return Duration(count=tasks, p50_seconds=p50, p90_seconds=p90, p99_seconds=p99)
 
 
-def _about(table: Table, scope: Scope) -> list[ColumnElement[bool]]:
+def _about(table: FromClause, scope: Scope) -> list[ColumnElement[bool]]:
     wanted = {
         table.c.program_id: scope.program,
         table.c.touchpoint: scope.touchpoint,
@@ -102,12 +150,12 @@ def _days(scope: Scope) -> list[ColumnElement[bool]]:
     return _between(ROLLUP.c.day, scope.first_day, scope.last_day)
 
 
-def _instants(scope: Scope) -> list[ColumnElement[bool]]:
+def _instants(table: FromClause, scope: Scope) -> list[ColumnElement[bool]]:
     """The same days as instants: from the first one's midnight to the last one's end, in UTC."""
     day_end = timedelta(days=1) - timedelta(microseconds=1)
     first = scope.first_day and datetime.combine(scope.first_day, time(), UTC)
     last = scope.last_day and datetime.combine(scope.last_day, time(), UTC) + day_end
-    return _between(TASK_STEP.c.occurred_at, first, last)
+    return _between(table.c.occurred_at, first, last)
 
 
 def _between(column: ColumnElement[Any], first: Any, last: Any) -> list[ColumnElement[bool]]:

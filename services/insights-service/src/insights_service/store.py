@@ -11,7 +11,7 @@ from sqlalchemy import Table, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heardback.bulk import insert_new_rows, upsert_rows
-from heardback.vocabulary import Category
+from heardback.vocabulary import Category, Scale
 from insights_service.domain.facts import Alert, Cell, Decision, Fact, InvitationStep, TaskStep
 from insights_service.domain.facts import Response as ResponseFact
 from insights_service.tables import ALERT, DECISION, INVITATION_STEP, RESPONSE, TASK_STEP
@@ -96,4 +96,5 @@ def _row(table: Table, fact: Fact) -> dict[str, Any]:
 
 
 def _response(row: Mapping[str, Any]) -> ResponseFact:
-    return ResponseFact(**{**row, "category": Category(row["category"])})
+    words = {"category": Category(row["category"]), "scale": Scale(row["scale"])}
+    return ResponseFact(**{**row, **words})

@@ -12,8 +12,10 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
+    SmallInteger,
     Table,
     Text,
+    text,
 )
 
 from heardback.offsets import partition_offset_table
@@ -53,8 +55,16 @@ INVITATION_STEP: Final = Table(
     metadata,
     Column("invitation_id", Text, primary_key=True),
     Column("step", Text, primary_key=True),
+    Column("number", SmallInteger, primary_key=True, server_default="0"),
     *_about(),
     Column("reason", Text, nullable=False),
+    Column("variant", Text),
+)
+Index(
+    "invitation_step_variant",
+    INVITATION_STEP.c.program_id,
+    INVITATION_STEP.c.occurred_at,
+    postgresql_where=text("variant IS NOT NULL"),
 )
 
 RESPONSE: Final = Table(
@@ -65,10 +75,13 @@ RESPONSE: Final = Table(
     Column("revision", Integer, nullable=False),
     Column("invitation_id", Text, nullable=False),
     Column("channel", Text, nullable=False),
-    Column("score", Integer, nullable=False),
+    Column("scale", Text, nullable=False, server_default="nps"),
+    Column("score", Integer),
     Column("category", Text, nullable=False),
     Column("commented", Boolean, nullable=False),
 )
+"""Without a score: in quarantine, it does not count."""
+Index("response_invitation_id", RESPONSE.c.invitation_id)
 
 ALERT: Final = Table(
     "alert",

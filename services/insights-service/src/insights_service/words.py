@@ -7,6 +7,7 @@ from insights_service.domain.counts import Funnel
 from insights_service.domain.nps import ENOUGH_RESPONSES, Estimate
 from insights_service.domain.scope import Grain
 from insights_service.domain.series import Point
+from insights_service.domain.variants import ENOUGH_SENT, Compared, Difference, Interval
 
 NOTHING = "–"
 _UNBROKEN = "\N{NO-BREAK SPACE}"
@@ -54,10 +55,32 @@ def response_rate(funnel: Funnel) -> str:
     """Say what the response rate is a share of."""
     if not funnel.sent:
         return "no invitations sent in this period"
-    rate = f"{funnel.scored:,} scored ÷ {funnel.sent:,} sent"
-    if funnel.scored > funnel.sent:
+    asked = funnel.scored - funnel.unasked
+    rate = f"{asked:,} scored ÷ {funnel.sent:,} sent"
+    if asked > funnel.sent:
         return f"{rate}; some were asked before this period"
     return f"{rate}; what was delivered is not known yet"
+
+
+def rate(found: Interval | None) -> str:
+    """Return a response rate with its interval."""
+    if found is None:
+        return NOTHING
+    return f"{percent(found.value)} ({100 * found.low:.0f}–{100 * found.high:.0f})"
+
+
+def difference(found: Difference) -> str:
+    """Say how far one variant is ahead of another, and whether that is more than chance."""
+    is_nps = found.compared is Compared.NPS
+    unit, scale = ("of NPS", 1) if is_nps else ("of response rate", 100)
+    if not found.enough:
+        least = f"{ENOUGH_RESPONSES} responses" if is_nps else f"{ENOUGH_SENT} sent"
+        return f"{found.ahead} and {found.behind}: too few to compare; each needs {least}."
+    by, low, high = (scale * each for each in (found.by.value, found.by.low, found.by.high))
+    sure = f"{plural(round(by), 'point')} {unit} ({points(low)} to {points(high)} at 95 %)"
+    if found.told_apart:
+        return f"{found.ahead} is ahead of {found.behind} by {sure}."
+    return f"{found.ahead} and {found.behind} cannot be told apart: {sure}."
 
 
 def duration(seconds: float | None) -> str:

@@ -157,6 +157,14 @@ def breach(task: Task, which: SlaClock, now: datetime) -> Decision | None:
     return replace(breaches[0], task=replace(after, version=task.version + 1))
 
 
+def needs_another(task: Task, alert: DetractorAlerted) -> bool:
+    """Tell whether an alert of the same response opens another task, or is this one's matter.
+
+    One that is closed is closed for the answers up to the one that it showed.
+    """
+    return task.state is TaskState.RESOLVED and alert.revision > task.answer.revision
+
+
 def revise(task: Task, answer: Answer) -> Decision | None:
     """Show the newer answer on the task; None when it is not newer or the task is closed."""
     if answer.revision <= task.answer.revision or task.state is TaskState.RESOLVED:

@@ -9,7 +9,7 @@ from typing import Final
 from closeloop_service.domain.errors import MoveNotAllowed
 from closeloop_service.domain.sla import ClockState
 from heardback.contracts.payloads import Recipient
-from heardback.vocabulary import SlaClock
+from heardback.vocabulary import Scale, SlaClock
 
 
 class TaskState(StrEnum):
@@ -53,6 +53,7 @@ class Answer:
     response_id: str
     customer_id: str
     revision: int
+    scale: Scale
     score: int
     comment: str | None
 

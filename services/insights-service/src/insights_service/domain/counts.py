@@ -25,12 +25,17 @@ class Counts:
 
     @property
     def tally(self) -> Tally:
-        """How many answered in each group."""
+        """How many answered in each group, on the scale of the NPS."""
         return Tally(
-            detractors=self.of(Measure.DETRACTOR),
-            passives=self.of(Measure.PASSIVE),
-            promoters=self.of(Measure.PROMOTER),
+            detractors=self.cells.get((Measure.DETRACTOR, ""), 0),
+            passives=self.cells.get((Measure.PASSIVE, ""), 0),
+            promoters=self.cells.get((Measure.PROMOTER, ""), 0),
         )
+
+    @property
+    def scored(self) -> int:
+        """How many answered, on whichever scale."""
+        return sum(map(self.of, (Measure.DETRACTOR, Measure.PASSIVE, Measure.PROMOTER)))
 
     @property
     def empty(self) -> bool:
@@ -40,7 +45,11 @@ class Counts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Funnel:
-    """From the decision to ask to the comment. Each step counts on the day it happened."""
+    """From the decision to ask to the comment. Each step counts on the day it happened.
+
+    `reminded`: how many reminders were sent. `unasked`: of those scored, how many gave their answer
+    without having been sent an invitation.
+    """
 
     scheduled: int
     suppressed: int
@@ -48,18 +57,21 @@ class Funnel:
     cancelled: int
     requested: int
     sent: int
+    opened: int
+    reminded: int
     bounced: int
     dropped: int
     scored: int
+    unasked: int
     commented: int
 
     @property
     def response_rate(self) -> float | None:
-        """Scored ÷ sent, since it is not known yet what was delivered; nothing sent: None.
+        """Scored when asked ÷ sent, since it is not known what was delivered; nothing sent: None.
 
         It can pass 1 in a short period, by answers to what was sent before it.
         """
-        return self.scored / self.sent if self.sent else None
+        return (self.scored - self.unasked) / self.sent if self.sent else None
 
 
 def funnel_of(counts: Counts) -> Funnel:
@@ -71,9 +83,12 @@ def funnel_of(counts: Counts) -> Funnel:
         cancelled=counts.of(Measure.CANCELLED),
         requested=counts.of(Measure.REQUESTED),
         sent=counts.of(Measure.SENT),
+        opened=counts.of(Measure.INVITATION_OPENED),
+        reminded=counts.of(Measure.REMINDED),
         bounced=counts.of(Measure.BOUNCED),
         dropped=counts.of(Measure.DROPPED),
-        scored=counts.tally.responses,
+        scored=counts.scored,
+        unasked=counts.of(Measure.UNASKED),
         commented=counts.of(Measure.COMMENTED),
     )
 

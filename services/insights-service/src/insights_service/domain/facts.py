@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
 
-from heardback.vocabulary import Category
+from heardback.vocabulary import Category, Channel, Scale
 
 
 class Measure(StrEnum):
@@ -18,6 +18,8 @@ class Measure(StrEnum):
     CANCELLED = "cancelled"
     REQUESTED = "requested"
     SENT = "sent"
+    INVITATION_OPENED = "invitation_opened"
+    REMINDED = "reminded"
     BOUNCED = "bounced"
     DROPPED = "dropped"
     UNSUBSCRIBED = "unsubscribed"
@@ -25,6 +27,7 @@ class Measure(StrEnum):
     PASSIVE = "passive"
     PROMOTER = "promoter"
     COMMENTED = "commented"
+    UNASKED = "unasked"
     ALERTED = "alerted"
     OPENED = "opened"
     ACKNOWLEDGED = "acknowledged"
@@ -36,7 +39,11 @@ class Measure(StrEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Cell:
-    """One place in the rollups. `detail`: the reason of a suppression, the clock of a breach."""
+    """One place in the rollups.
+
+    `detail`: the reason of a suppression, the clock of a breach, the scale of a score that is not
+    on that of the NPS.
+    """
 
     measure: Measure
     detail: str
@@ -85,11 +92,13 @@ class Decision(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvitationStep(Fact):
-    """An invitation went on a step; each step happens to it once."""
+    """An invitation went on a step; each step happens to it once, reminders by their number."""
 
     invitation_id: str
     step: Measure
+    number: int
     reason: str
+    variant: str | None
 
     @property
     def cells(self) -> tuple[Cell, ...]:
@@ -99,21 +108,37 @@ class InvitationStep(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response(Fact):
-    """An answer as it stands after `revision`; only the highest revision counts, on its day."""
+    """An answer as it stands after `revision`; only the highest revision counts, on its day.
+
+    One that is in quarantine does not count, and nothing of it is kept: `score` is None then.
+    """
 
     response_id: str
     revision: int
     invitation_id: str
     channel: str
-    score: int
+    scale: Scale
+    score: int | None
     category: Category
     commented: bool
 
     @property
+    def standing(self) -> tuple[int, bool]:
+        """What tells which of two says more: a quarantine comes after the revision it is about."""
+        return self.revision, self.score is None
+
+    @property
     def cells(self) -> tuple[Cell, ...]:
-        """Where this counts: its group, and that it has a comment."""
-        scored = self.cell(Measure(self.category.value))
-        return (scored, self.cell(Measure.COMMENTED)) if self.commented else (scored,)
+        """Where this counts: its group, that it has a comment, and that nobody was asked."""
+        if self.score is None:
+            return ()
+        scale = "" if self.scale is Scale.NPS else self.scale.value
+        cells = [self.cell(Measure(self.category.value), scale)]
+        if self.commented:
+            cells.append(self.cell(Measure.COMMENTED))
+        if self.channel == Channel.DIRECT:
+            cells.append(self.cell(Measure.UNASKED))
+        return tuple(cells)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,8 @@ ENOUGH_RESPONSES: Final = 30
 answers and ±33 where everyone is a promoter or a detractor, which hides most real differences.
 """
 
-_Z: Final = 1.959963984540054  # the standard normal's 97.5 % quantile
+_Z: Final = 1.959963984540054
+"""The standard normal's 97.5 % quantile."""
 _ADDED_AT_EACH_END: Final = 0.75
 _ADDED: Final = 3.0
 
@@ -56,10 +57,11 @@ class Estimate:
         return self.tally.responses >= ENOUGH_RESPONSES
 
 
-def estimate(tally: Tally) -> Estimate | None:
+def estimate(tally: Tally, *, z: float = _Z) -> Estimate | None:
     """Return the score of `tally` and its adjusted Wald interval, clipped at ±100.
 
     The score is the plain one; the interval's centre lies a little nearer to 0. No responses: None.
+    `z`: how many standard errors the interval reaches to each side; by default it is the 95 % one.
     Source: B. Rocks, Interval Estimation for the Net Promoter Score, The American Statistician
     70(4), 2016: add ¾ promoters and ¾ detractors, 3 responses in all.
     """
@@ -69,7 +71,7 @@ def estimate(tally: Tally) -> Estimate | None:
     promoters = (tally.promoters + _ADDED_AT_EACH_END) / responses
     detractors = (tally.detractors + _ADDED_AT_EACH_END) / responses
     centre = promoters - detractors
-    reach = _Z * sqrt((promoters + detractors - centre**2) / responses)
+    reach = z * sqrt((promoters + detractors - centre**2) / responses)
     return Estimate(
         tally=tally,
         nps=100 * (tally.promoters - tally.detractors) / tally.responses,

@@ -5,6 +5,7 @@ from typing import Any
 
 from heardback.contracts import payloads
 from heardback.contracts.payloads import Payload
+from heardback.vocabulary import Category, Scale
 from insights_service.domain.facts import (
     Alert,
     Decision,
@@ -36,17 +37,43 @@ def fact_of(payload: Payload) -> Fact | None:
     return _invitation_step(payload)
 
 
-def response_of(payload: payloads.ResponseRecorded) -> Response:
-    """Return the answer as it stands after this event."""
+def response_of(payload: Payload) -> Response | None:
+    """Return the answer as it stands after this event, if it is about one that has counted."""
+    match payload:
+        case payloads.ResponseRecorded():
+            return _recorded(payload)
+        case payloads.ResponseQuarantined(revision=int(revision), category=Category() as category):
+            return _quarantined(payload, revision, category)
+    return None
+
+
+def _recorded(payload: payloads.ResponseRecorded) -> Response:
     return Response(
         **_about(payload, payload.answered_at),
         response_id=payload.response_id,
         revision=payload.revision,
         invitation_id=payload.invitation_id,
         channel=payload.channel.value,
+        scale=payload.scale,
         score=payload.score,
         category=payload.category,
         commented=bool(payload.comment and payload.comment.strip()),
+    )
+
+
+def _quarantined(
+    payload: payloads.ResponseQuarantined, revision: int, category: Category
+) -> Response:
+    return Response(
+        **_about(payload, payload.quarantined_at),
+        response_id=payload.response_id,
+        revision=revision,
+        invitation_id=payload.invitation_id,
+        channel=payload.channel.value,
+        scale=Scale.NPS,
+        score=None,
+        category=category,
+        commented=False,
     )
 
 
@@ -64,7 +91,7 @@ def _decision(payload: payloads.SurveyScheduled | payloads.SurveySuppressed) -> 
 
 
 def _invitation_step(payload: Payload) -> InvitationStep | None:
-    reason = ""
+    reason, number = "", 0
     match payload:
         case payloads.SurveyCancelled(cancelled_at=at, reason=reason):
             step = Measure.CANCELLED
@@ -72,7 +99,11 @@ def _invitation_step(payload: Payload) -> InvitationStep | None:
             step = Measure.REQUESTED
         case payloads.InvitationSent(sent_at=at):
             step = Measure.SENT
-        case payloads.InvitationBounced(bounced_at=at):
+        case payloads.InvitationReminded(sent_at=at, number=number):
+            step = Measure.REMINDED
+        case payloads.InvitationOpened(opened_at=at):
+            step = Measure.INVITATION_OPENED
+        case payloads.InvitationBounced(bounced_at=at, next_channel=None):
             # Its reason is a provider's free text, which may hold an address.
             step = Measure.BOUNCED
         case payloads.InvitationDropped(dropped_at=at, reason=reason):
@@ -82,7 +113,14 @@ def _invitation_step(payload: Payload) -> InvitationStep | None:
         case _:
             return None
     about = _about(payload, at)
-    return InvitationStep(**about, invitation_id=payload.invitation_id, step=step, reason=reason)
+    return InvitationStep(
+        **about,
+        invitation_id=payload.invitation_id,
+        step=step,
+        number=number,
+        reason=reason,
+        variant=getattr(payload, "variant", None),
+    )
 
 
 def _task_step(payload: payloads.TaskEvent) -> TaskStep | None:

@@ -14,11 +14,11 @@ def changes(*, added: Iterable[Fact] = (), taken_back: Iterable[Fact] = ()) -> M
 
 
 def latest_revisions(responses: Iterable[Response]) -> Sequence[Response]:
-    """Return each response once, as it stands after its highest revision, sorted by its id."""
+    """Return each response once, as it stands in the end, sorted by its id."""
     latest: dict[str, Response] = {}
     for response in responses:
         known = latest.get(response.response_id)
-        if known is None or known.revision < response.revision:
+        if known is None or known.standing < response.standing:
             latest[response.response_id] = response
     return [latest[key] for key in sorted(latest)]
 
