@@ -14,7 +14,7 @@ import pytest
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from dispatch_service import handlers
-from dispatch_service.mail import Composer
+from dispatch_service.rendering.composers import Composers
 from heardback import outbox
 from heardback.clock import Clock
 from heardback.contracts import registry, topics
@@ -146,8 +146,8 @@ def database(open_database: OpenDatabase, clock: ManualClock) -> Database:
 
 
 @pytest.fixture
-def composer() -> Composer:
-    return Composer(
+def composers() -> Composers:
+    return Composers.of(
         company="Northwind",
         mail_from="feedback@northwind.example.com",
         survey_url="https://survey.example.com/",

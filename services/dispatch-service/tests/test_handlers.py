@@ -7,47 +7,23 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from dispatch_service import handlers
-from dispatch_service.domain.invitation import Claim, Outcome, Result
-from dispatch_service.handlers import UnusableInvitationId
+from dispatch_service import delivery
+from dispatch_service.domain.message import Outcome
+from dispatch_service.domain.suppression import Reason, Suppression
+from dispatch_service.requests import UnusableHours, UnusableInvitationId
+from dispatch_service.suppression import suppress
+from dispatch_service.surveys import Surveys
 from dispatch_service.tables import metadata
 from heardback.db import Database
 from heardback.envelope import Event
 from heardback.testing.builders import TRACEPARENT
-from heardback.testing.clock import ManualClock
+from heardback.testing.clock import START, ManualClock
+
+from .driving import LEASE, a_result, an_ask, claim, row_of, settle
 
 Make = Callable[..., Event[Any]]
 Take = Callable[..., Awaitable[None]]
 Published = Callable[[Database], Awaitable[list[Event[Any]]]]
-LEASE = timedelta(seconds=60)
-
-
-async def claim(database: Database, limit: int = 100) -> list[Claim]:
-    async with database.transaction() as tx:
-        return list((await handlers.claim(tx, limit=limit, lease=LEASE)).claims)
-
-
-async def settle(database: Database, *results: Result) -> None:
-    async with database.transaction() as tx:
-        await handlers.settle(
-            tx, results, provider="smtp", message_id=lambda i: f"<{i}@example.com>"
-        )
-
-
-def a_result(claim: Claim, outcome: Outcome = Outcome.SENT, **fields: Any) -> Result:
-    return Result(
-        claim=claim,
-        outcome=outcome,
-        detail="said the provider",
-        finished_at=claim.claimed_at,
-        **fields,
-    )
-
-
-async def state(database: Database, invitation_id: str) -> Any:
-    async with database.read() as connection:
-        query = text("SELECT * FROM invitation WHERE invitation_id = :id")
-        return (await connection.execute(query, {"id": invitation_id})).one()
 
 
 async def test_invitation_is_queued_once_when_its_event_repeats(
@@ -63,8 +39,8 @@ async def test_claim_is_committed_with_its_attempt_when_taken(
     database: Database, requested: Make, take: Take, clock: ManualClock
 ) -> None:
     await take(database, requested())
-    (taken,) = await claim(database)
-    row = await state(database, taken.invitation.invitation_id)
+    assert len(await claim(database)) == 1
+    row = await row_of(database, "message")
     assert (row.state, row.attempts, row.due_at) == ("sending", 1, clock.now() + LEASE)
     async with database.read() as connection:
         attempt = (await connection.execute(text("SELECT * FROM attempt"))).one()
@@ -80,10 +56,15 @@ async def test_sent_is_published_with_the_trace_when_the_provider_took_it(
     (event,) = await published(database)
     assert event.type.name == "invitation.sent.v1"
     assert event.traceparent == TRACEPARENT
-    assert event.data.message_id == f"<{taken.invitation.invitation_id}@example.com>"
-    assert event.data.segment == "gold"
-    row = await state(database, taken.invitation.invitation_id)
+    assert event.data.message_id == event.data.invitation_id == taken.message.message_id
+    assert (event.data.segment, event.data.channel, event.data.provider) == (
+        "gold",
+        "email",
+        "smtp",
+    )
+    row = await row_of(database, "message")
     assert (row.state, row.due_at) == ("sent", None)
+    assert (await row_of(database, "invitation")).state == "sent"
 
 
 async def test_sent_is_published_once_when_its_result_is_recorded_twice(
@@ -170,22 +151,22 @@ async def test_invitation_is_dropped_when_it_is_too_late(
         {"customer_id": "c9", "recipient": {"email": "C1@example.com"}},
     ],
 )
-async def test_invitation_is_dropped_when_customer_or_address_unsubscribed(
+async def test_invitation_is_dropped_when_customer_or_address_is_on_the_list(
     database: Database, requested: Make, take: Take, published: Published, other: dict[str, Any]
 ) -> None:
-    first = requested()
-    await take(database, first)
     async with database.transaction() as tx:
-        assert await handlers.unsubscribe(tx, first.data.invitation_id)
-    await take(database, requested(2, **other))
+        entry = Suppression(
+            customer_id="c1",
+            address="c1@example.com",
+            reason=Reason.UNSUBSCRIBED,
+            suppressed_at=START,
+        )
+        await suppress(tx, [entry])
+    await take(database, requested(1), requested(2, **other))
     assert await claim(database) == []
     events = await published(database)
-    assert [e.type.name for e in events] == [
-        "recipient.unsubscribed.v1",
-        "invitation.dropped.v1",
-        "invitation.dropped.v1",
-    ]
-    assert {e.data.reason for e in events[1:]} == {"suppressed"}
+    assert [e.type.name for e in events] == ["invitation.dropped.v1"] * 2
+    assert {e.data.reason for e in events} == {"suppressed"}
 
 
 async def test_invitation_is_dropped_when_it_is_cancelled_in_time(
@@ -216,14 +197,23 @@ async def test_event_is_refused_when_links_can_not_carry_its_id(
         await take(database, requested(invitation_id="inv-1"))
 
 
+async def test_event_is_refused_when_its_hours_can_not_be_read(
+    database: Database, requested: Make, take: Take
+) -> None:
+    hours = {"timezone": "UTC", "channels": {"email": {"spans": [["nine", "17:00"]]}}}
+    with pytest.raises(UnusableHours):
+        await take(database, requested(hours=hours))
+
+
 async def test_claims_never_overlap_when_two_replicas_take_at_once(
     database: Database, requested: Make, take: Take
 ) -> None:
     await take(database, *(requested(n) for n in range(1, 21)))
+    surveys = Surveys()
     async with database.transaction() as one, database.transaction() as two:
-        first = (await handlers.claim(one, limit=12, lease=LEASE)).claims
-        second = (await handlers.claim(two, limit=12, lease=LEASE)).claims
-    ids = [c.invitation.invitation_id for c in [*first, *second]]
+        first = (await delivery.claim(one, an_ask(limit=12), surveys)).claims
+        second = (await delivery.claim(two, an_ask(limit=12), surveys)).claims
+    ids = [c.message.message_id for c in [*first, *second]]
     assert len(ids) == len(set(ids)) == 20
 
 

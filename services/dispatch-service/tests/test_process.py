@@ -54,7 +54,8 @@ async def test_service_sends_and_stops_when_run_as_a_process(
             (mail,) = mails_of(provider, invitation_id)
             link = mail["List-Unsubscribe"].strip("<>")
             assert (await client.get(link)).status_code == 200
-            assert 'sends_total{outcome="sent"}' in (await client.get("/metrics")).text
+            sent = 'sends_total{channel="email",outcome="sent",provider="smtp"} '
+            await until(lambda: says(client, sent))
         process.send_signal(signal.SIGTERM)
         assert await asyncio.wait_for(process.wait(), 30) == 0
     finally:
@@ -68,6 +69,10 @@ async def is_ready(client: httpx2.AsyncClient) -> bool:
         return (await client.get("/readyz")).status_code == 200
     except httpx2.TransportError:
         return False
+
+
+async def says(client: httpx2.AsyncClient, metric: str) -> bool:
+    return metric in (await client.get("/metrics")).text
 
 
 def mails_of(provider: Any, invitation_id: str) -> list[Any]:

@@ -1,7 +1,8 @@
-"""Mail addresses as they come from product systems: usable, or none."""
+"""Addresses as they come from product systems: usable, or none."""
 
 import uuid
 
+import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 
 
@@ -14,6 +15,22 @@ def usable_address(address: str | None) -> str | None:
     except EmailNotValidError:
         return None
     return valid.ascii_email
+
+
+def usable_phone(phone: str | None) -> str | None:
+    """Return the number as E.164, or None when no message can reach it.
+
+    It must be international ("+44 20 7946 0000"): which country is meant otherwise, nobody knows.
+    """
+    if phone is None:
+        return None
+    try:
+        number = phonenumbers.parse(phone, region=None)
+    except phonenumbers.NumberParseException:
+        return None
+    if not phonenumbers.is_possible_number(number):
+        return None
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
 def is_canonical_uuid(text: str) -> bool:

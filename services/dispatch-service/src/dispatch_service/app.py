@@ -1,64 +1,95 @@
-"""dispatch-service: what it hears, what it serves, and the loop that sends."""
+"""dispatch-service: what it hears, what it serves, and the loops that send."""
 
-from datetime import timedelta
+from collections.abc import Sequence
 from functools import partial
+from typing import Final
 
-from dispatch_service import api, handlers
-from dispatch_service.mail import Composer
-from dispatch_service.sender import Pace, Sender
+from fastapi import APIRouter
+
+from dispatch_service import (
+    handlers,
+    in_app_api,
+    outlets,
+    preferences,
+    suppression_api,
+    webhook_api,
+)
+from dispatch_service.callbacks import routes as callbacks
+from dispatch_service.cards import Shelf
+from dispatch_service.console import routes as console
+from dispatch_service.domain.conversation import WaitingFor
+from dispatch_service.in_app_stream import Streams
+from dispatch_service.in_app_tokens import CustomerTokens
+from dispatch_service.outlets import Outlets
+from dispatch_service.rendering.composers import Composers
 from dispatch_service.settings import Settings
-from dispatch_service.smtp import Line, Provider
+from heardback.console.pages import navigation
 from heardback.contracts import registry, topics
-from heardback.service import Run, Runtime, Service
+from heardback.service import Service
+
+_PUBLISHES: Final = (
+    registry.INVITATION_SENT,
+    registry.INVITATION_REMINDED,
+    registry.INVITATION_BOUNCED,
+    registry.INVITATION_DROPPED,
+    registry.RECIPIENT_UNSUBSCRIBED,
+    registry.RECIPIENT_RESUBSCRIBED,
+    registry.REPLY_RECEIVED,
+    registry.FOLLOW_UP_SENT,
+    registry.FOLLOW_UP_FAILED,
+)
 
 
 def service(settings: Settings) -> Service:
     """Describe the service."""
-    return Service(
-        name="dispatch",
-        package="dispatch_service",
-        settings=settings,
-        handlers={topics.SURVEY: handlers.on_survey_events},
-        publishes=[
-            registry.INVITATION_SENT,
-            registry.INVITATION_BOUNCED,
-            registry.INVITATION_DROPPED,
-            registry.RECIPIENT_UNSUBSCRIBED,
-        ],
-        routers=[api.router(settings)],
-        loops=[partial(sender, settings)],
-    )
-
-
-def sender(settings: Settings, runtime: Runtime) -> Run:
-    """Return the loop that sends."""
-    composer = Composer(
+    composers = Composers.of(
         company=settings.company,
         mail_from=settings.mail_from,
+        reply_to=settings.mail_reply_to,
         survey_url=settings.survey_url,
         preferences_url=settings.preferences_url,
         link_keys=settings.link_key_list,
     )
-    provider = Provider(
-        host=settings.smtp_host,
-        port=settings.smtp_port,
-        username=settings.smtp_username,
-        password=settings.smtp_password.get_secret_value() if settings.smtp_password else None,
-        tls=settings.smtp_tls,
-        timeout_seconds=settings.smtp_timeout_seconds,
-        greeting_name=composer.domain,
+    ways_out = outlets.outlets(settings, composers)
+    shelf = Shelf(composers.cards.compose)
+    streams = Streams(shelf)
+    return Service(
+        name="dispatch",
+        package="dispatch_service",
+        settings=settings,
+        handlers={
+            topics.SURVEY: partial(handlers.on_survey_events, served=ways_out.channels),
+            topics.FOLLOW_UP: partial(handlers.on_follow_up_events, served=ways_out.channels),
+            topics.RESPONSE: handlers.on_response_events,
+            topics.SURVEY_VERSION: handlers.on_survey_version_events,
+        },
+        publishes=_PUBLISHES,
+        timers={
+            WaitingFor.REMINDER: handlers.on_reminders_due,
+            WaitingFor.FALLBACK: partial(handlers.on_fallbacks_due, served=ways_out.channels),
+        },
+        routers=[
+            preferences.router(settings),
+            suppression_api.routes,
+            callbacks.router(settings),
+            webhook_api.router(settings.webhook_networks),
+            _in_app(settings, shelf, streams),
+            *_console(settings, composers, ways_out),
+        ],
+        loops=[*outlets.loops(settings, ways_out), streams.loop],
     )
-    pace = Pace(
-        connections=settings.smtp_connections,
-        batch_size=settings.batch_size,
-        lease=timedelta(seconds=settings.send_lease_seconds),
-        mail_timeout=timedelta(seconds=settings.smtp_timeout_seconds),
+
+
+def _in_app(settings: Settings, shelf: Shelf, streams: Streams) -> APIRouter:
+    in_app = in_app_api.InApp(
+        tokens=CustomerTokens(settings.link_key_list),
+        shelf=shelf,
+        streams=streams,
+        base_url=settings.preferences_url,
     )
-    return Sender(
-        database=runtime.database,
-        bell=runtime.doorbell.bell(handlers.SENDING),
-        check=runtime.health.check("sender"),
-        composer=composer,
-        open_line=partial(Line, provider),
-        pace=pace,
-    ).run
+    return in_app_api.router(in_app, origins=settings.widget_origin_list)
+
+
+def _console(settings: Settings, composers: Composers, ways_out: Outlets) -> Sequence[APIRouter]:
+    links = navigation(settings)
+    return console.routers(composers=composers, adapters=ways_out.adapters, navigation=links)

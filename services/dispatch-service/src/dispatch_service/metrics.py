@@ -7,22 +7,64 @@ from opentelemetry import metrics
 _meter: Final = metrics.get_meter("heardback.dispatch")
 
 SENDS: Final = _meter.create_counter(
-    "heardback.dispatch.sends", unit="{mail}", description="Attempts to send, by outcome."
+    "heardback.dispatch.sends",
+    unit="{message}",
+    description="Attempts to send, by outcome, channel and provider.",
 )
 DROPS: Final = _meter.create_counter(
-    "heardback.dispatch.drops", unit="{invitation}", description="Not sent, by reason."
+    "heardback.dispatch.drops", unit="{message}", description="Not sent, by reason."
 )
 POSSIBLE_DUPLICATES: Final = _meter.create_counter(
     "heardback.dispatch.possible_duplicates",
-    unit="{mail}",
-    description="Mails sent again because nobody knows whether the provider took them.",
+    unit="{message}",
+    description="Sent again because nobody knows whether the provider took it, by provider.",
 )
 PROVIDER_AWAY: Final = _meter.create_gauge(
-    "heardback.dispatch.provider_away", description="1 while the mail provider can't be talked to."
+    "heardback.dispatch.provider_away", description="1 while a provider can't be talked to."
 )
 LINKS: Final = _meter.create_counter(
     "heardback.dispatch.links", unit="{visit}", description="Unsubscribe links used, by outcome."
 )
 UNSUBSCRIBES: Final = _meter.create_counter(
-    "heardback.dispatch.unsubscribes", unit="{customer}", description="Customers who left."
+    "heardback.dispatch.unsubscribes",
+    unit="{customer}",
+    description="Customers who left, by scope and by way (one_click, page).",
+)
+RESUBSCRIBES: Final = _meter.create_counter(
+    "heardback.dispatch.resubscribes", unit="{customer}", description="Customers who came back."
+)
+SUPPRESSIONS: Final = _meter.create_counter(
+    "heardback.dispatch.suppressions",
+    unit="{entry}",
+    description="Entries that trusted systems added to the suppression list, by reason.",
+)
+CALLBACKS: Final = _meter.create_counter(
+    "heardback.dispatch.callbacks",
+    unit="{call}",
+    description="Calls from providers, by outcome (taken, refused, unreadable).",
+)
+PROVIDER_EVENTS: Final = _meter.create_counter(
+    "heardback.dispatch.provider_events",
+    unit="{event}",
+    description="What providers told us, by kind; what they repeated is not counted.",
+)
+TEXTS: Final = _meter.create_counter(
+    "heardback.dispatch.texts",
+    unit="{text}",
+    description="Texts from customers, by outcome (reply, stop, start, help, about_nothing).",
+)
+SMS_SEGMENTS: Final = _meter.create_counter(
+    "heardback.dispatch.sms_segments",
+    unit="{segment}",
+    description="Parts of text messages, which is what they are paid by.",
+)
+ENDPOINTS_DISABLED: Final = _meter.create_counter(
+    "heardback.dispatch.endpoints_disabled",
+    unit="{endpoint}",
+    description="Webhook endpoints that are told nothing any more, by reason.",
+)
+IN_APP_STREAMS: Final = _meter.create_up_down_counter(
+    "heardback.dispatch.in_app_streams",
+    unit="{stream}",
+    description="Apps that wait for cards just now.",
 )

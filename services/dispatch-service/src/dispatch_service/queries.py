@@ -1,28 +1,47 @@
-"""The read side: what the sending loop and the pages ask."""
+"""The read side: what planning and replies ask."""
 
+from collections.abc import Collection
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-_NEXT_DUE = text("""
-    SELECT due_at FROM invitation WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1
+from dispatch_service.domain.invitation import Invitation
+from dispatch_service.domain.learning import Record
+from dispatch_service.store import INVITATION_COLUMNS, invitation_in
+from heardback.vocabulary import Channel
+
+Records = dict[str, dict[Channel, Record]]
+"""How often each channel was answered, by segment."""
+
+_RECORDS: Final = text("""
+    SELECT segment, channel, asked, answered FROM channel_score
+    WHERE segment = ANY(CAST(:segments AS text[]))
 """)
-_SUPPRESSED = text("""
-    SELECT EXISTS (
-        SELECT FROM suppression s JOIN invitation i USING (customer_id)
-        WHERE i.invitation_id = :id AND s.address = lower(coalesce(i.email, ''))
-    ) FROM invitation WHERE invitation_id = :id
+_LATEST_BY_PHONE: Final = text(f"""
+    SELECT {INVITATION_COLUMNS}
+    FROM invitation i JOIN message m ON m.invitation_id = i.invitation_id
+    WHERE i.phone = :phone AND i.expires_at > :now
+        AND m.channel = 'sms' AND m.state IN ('sending', 'sent')
+    ORDER BY m.seq DESC LIMIT 1
 """)
 
 
-async def next_due_at(connection: AsyncConnection) -> datetime | None:
-    """Return when the next invitation is to be taken, or None when none waits."""
-    due_at: datetime | None = await connection.scalar(_NEXT_DUE)
-    return due_at
+async def channel_records(connection: AsyncConnection, segments: Collection[str]) -> Records:
+    """Return what is known of the channels in these segments."""
+    found: Records = {segment: {} for segment in segments}
+    if segments:
+        for row in await connection.execute(_RECORDS, {"segments": list(segments)}):
+            record = Record(asked=row.asked, answered=row.answered)
+            found[row.segment][Channel(row.channel)] = record
+    return found
 
 
-async def is_unsubscribed(connection: AsyncConnection, invitation_id: str) -> bool | None:
-    """Tell whether the recipient of an invitation is off the list; None: no such invitation."""
-    answer: bool | None = await connection.scalar(_SUPPRESSED, {"id": invitation_id})
-    return answer
+async def latest_texted(
+    connection: AsyncConnection, phone: str, *, now: datetime
+) -> Invitation | None:
+    """Return the invitation that was last sent to a phone by text, if it can still be answered."""
+    row = (await connection.execute(_LATEST_BY_PHONE, {"phone": phone, "now": now})).mappings()
+    found = row.first()
+    return invitation_in(found) if found else None

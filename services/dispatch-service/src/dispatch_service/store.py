@@ -1,184 +1,180 @@
-"""Load and save invitations, attempts and suppressions, a batch in each statement."""
+"""Load and save conversations and what is said in them, a batch in each statement."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from dispatch_service.domain.invitation import Claim, DropReason, Invitation, Result, State
-from dispatch_service.tables import ATTEMPT, INVITATION, SUPPRESSION
-from heardback.bulk import insert_new_rows, insert_rows
-from heardback.vocabulary import Channel
+from dispatch_service.domain.invitation import DropReason, Invitation, InvitationState
+from dispatch_service.domain.message import Kind, Message, MessageState
+from dispatch_service.tables import INVITATION, MESSAGE
+from heardback.bulk import insert_new_rows, json_text
+from heardback.vocabulary import Channel, ProgramType
 
-ALL_SURVEYS: Final = "all"
-"""The scope of a suppression that covers every program."""
+_INVITATION_FIELDS: Final = tuple(field.name for field in fields(Invitation))
+_MESSAGE_FIELDS: Final = tuple(field.name for field in fields(Message))
+INVITATION_COLUMNS: Final = ", ".join(f"i.{name}" for name in _INVITATION_FIELDS)
+MESSAGE_COLUMNS: Final = ", ".join(f"m.{name} AS m_{name}" for name in _MESSAGE_FIELDS)
 
-_COLUMNS: Final = """i.invitation_id, i.customer_id, i.program_id, i.touchpoint, i.survey_id,
-    i.segment, i.channel, i.email, i.name, i.occurred_at, i.expires_at, i.traceparent"""
-
-# `now` is a parameter: a volatile bound can't limit the index scan.
-_DUE = text(f"""
-    SELECT {_COLUMNS}, i.attempts, i.state, EXISTS (
-        SELECT FROM suppression s WHERE s.customer_id = i.customer_id
-        UNION ALL SELECT FROM suppression s WHERE s.address = lower(i.email)
-    ) AS suppressed
-    FROM invitation i
-    WHERE i.due_at <= :now ORDER BY i.due_at LIMIT :limit
-    FOR UPDATE OF i SKIP LOCKED
+_LOCK_CONVERSATIONS: Final = text(f"""
+    SELECT {INVITATION_COLUMNS} FROM invitation i
+    WHERE i.invitation_id = ANY(CAST(:ids AS text[])) ORDER BY i.invitation_id FOR UPDATE
 """)
-_MARK_SENDING = text("""
-    UPDATE invitation SET state = 'sending', attempts = attempts + 1, due_at = :lease_until
-    WHERE invitation_id = ANY(CAST(:ids AS text[]))
+_SAVE_CONVERSATIONS: Final = text("""
+    UPDATE invitation i SET
+        state = r.state, channels = r.channels, channel = r.channel,
+        reminders_sent = r.reminders_sent, opened_at = r.opened_at, answered_at = r.answered_at,
+        way_out_seen_at = r.way_out_seen_at, drop_reason = r.drop_reason
+    FROM json_to_recordset(CAST(:rows AS json)) AS r (invitation_id text, state text,
+        channels jsonb, channel text, reminders_sent int, opened_at timestamptz,
+        answered_at timestamptz, way_out_seen_at timestamptz, drop_reason text)
+    WHERE i.invitation_id = r.invitation_id
 """)
-_MARK_DROPPED = text("""
-    UPDATE invitation i
+_CHANGING: Final = (
+    "invitation_id",
+    "state",
+    "channels",
+    "channel",
+    "reminders_sent",
+    "opened_at",
+    "answered_at",
+    "way_out_seen_at",
+    "drop_reason",
+)
+_LOCK_QUEUED: Final = text(f"""
+    SELECT {MESSAGE_COLUMNS} FROM message m
+    WHERE m.invitation_id = ANY(CAST(:ids AS text[])) AND m.state = 'queued'
+        AND m.kind <> 'follow_up'
+    ORDER BY m.message_id FOR UPDATE
+""")
+_DROP: Final = text("""
+    UPDATE message m
     SET state = 'dropped', drop_reason = d.reason, due_at = NULL, settled_at = :now
-    FROM unnest(CAST(:ids AS text[]), CAST(:reasons AS text[])) AS d (invitation_id, reason)
-    WHERE i.invitation_id = d.invitation_id
+    FROM json_to_recordset(CAST(:rows AS json)) AS d (message_id text, reason text)
+    WHERE m.message_id = d.message_id
 """)
-_LOCK_QUEUED = text(f"""
-    SELECT {_COLUMNS} FROM invitation i
-    WHERE i.invitation_id = ANY(CAST(:ids AS text[])) AND i.state = 'queued'
-    ORDER BY i.invitation_id FOR UPDATE
+# A callback may come before we have recorded that the provider took the message.
+_BOUNCE: Final = text(f"""
+    UPDATE message m SET state = 'bounced', due_at = NULL, settled_at = :now
+    WHERE m.message_id = ANY(ARRAY(
+        SELECT message_id FROM message
+        WHERE message_id = ANY(CAST(:ids AS text[])) AND state IN ('queued', 'sending', 'sent')
+        ORDER BY message_id FOR UPDATE
+    ))
+    RETURNING {MESSAGE_COLUMNS}
 """)
-_FINISH_ATTEMPTS = text("""
-    UPDATE attempt a SET finished_at = r.finished_at, outcome = r.outcome, detail = r.detail
-    FROM unnest(
-        CAST(:ids AS text[]), CAST(:numbers AS int[]), CAST(:finished AS timestamptz[]),
-        CAST(:outcomes AS text[]), CAST(:details AS text[])
-    ) AS r (invitation_id, number, finished_at, outcome, detail)
-    WHERE a.invitation_id = r.invitation_id AND a.number = r.number
-""")
-# Only the attempt that holds the invitation settles it: a late one was taken over meanwhile.
-_SETTLE = text("""
-    UPDATE invitation i SET state = r.state, due_at = r.due_at, settled_at = r.settled_at
-    FROM unnest(
-        CAST(:ids AS text[]), CAST(:numbers AS int[]), CAST(:states AS text[]),
-        CAST(:due AS timestamptz[]), CAST(:settled AS timestamptz[])
-    ) AS r (invitation_id, number, state, due_at, settled_at)
-    WHERE i.invitation_id = r.invitation_id AND i.attempts = r.number AND i.state = 'sending'
-    RETURNING i.invitation_id
+_COUNT: Final = text("""
+    INSERT INTO channel_score AS s (segment, channel, asked, answered)
+    SELECT segment, channel, asked, answered FROM json_to_recordset(CAST(:rows AS json))
+        AS r (segment text, channel text, asked bigint, answered bigint)
+    ORDER BY 1, 2
+    ON CONFLICT (segment, channel) DO UPDATE SET
+        asked = s.asked + excluded.asked, answered = s.answered + excluded.answered
 """)
 
 
-async def insert_queued(
-    connection: AsyncConnection, invitations: Sequence[Invitation], *, now: datetime
+async def insert_new(
+    connection: AsyncConnection, invitations: Sequence[Invitation]
+) -> list[Invitation]:
+    """Save the invitations that are not known yet; return these."""
+    rows = [_fields(invitation, _INVITATION_FIELDS) for invitation in invitations]
+    new = await insert_new_rows(connection, INVITATION, rows, key=("invitation_id",))
+    found: dict[str, Invitation] = {}
+    for invitation in invitations:
+        if (invitation.invitation_id,) in new:
+            found.setdefault(invitation.invitation_id, invitation)
+    return list(found.values())
+
+
+async def queue(connection: AsyncConnection, messages: Sequence[Message], *, now: datetime) -> None:
+    """Queue the messages that are not known yet, to be sent from now on."""
+    waiting = {"state": MessageState.QUEUED.value, "due_at": now}
+    rows = [{**_fields(message, _MESSAGE_FIELDS), **waiting} for message in messages]
+    await insert_new_rows(connection, MESSAGE, rows, key=("message_id",))
+
+
+async def lock_conversations(
+    connection: AsyncConnection, ids: Collection[str]
+) -> dict[str, Invitation]:
+    """Return those of the invitations that there are, by their id, locked."""
+    rows = (await connection.execute(_LOCK_CONVERSATIONS, {"ids": list(ids)})).mappings()
+    return {row["invitation_id"]: invitation_in(row) for row in rows}
+
+
+async def save_conversations(
+    connection: AsyncConnection, invitations: Collection[Invitation]
 ) -> None:
-    """Queue the invitations that are not known yet."""
-    rows = [
-        {**_fields(invitation), "state": State.QUEUED.value, "due_at": now}
-        for invitation in invitations
-    ]
-    await insert_new_rows(connection, INVITATION, rows, key=("invitation_id",))
+    """Save how far conversations have come."""
+    if invitations:
+        rows = [_fields(invitation, _CHANGING) for invitation in invitations]
+        await connection.execute(_SAVE_CONVERSATIONS, {"rows": json_text(rows)})
 
 
-async def lock_due(
-    connection: AsyncConnection, *, now: datetime, limit: int
-) -> list[tuple[Claim, bool]]:
-    """Return what is due as the claims that it would become, each with: is it suppressed."""
-    rows = (await connection.execute(_DUE, {"now": now, "limit": limit})).mappings()
-    return [
-        (
-            Claim(
-                invitation=_invitation(row),
-                number=row["attempts"] + 1,
-                claimed_at=now,
-                again=row["state"] == State.SENDING,
-            ),
-            row["suppressed"],
-        )
-        for row in rows
-    ]
-
-
-async def save_claims(
-    connection: AsyncConnection, claims: Sequence[Claim], *, lease_until: datetime
-) -> None:
-    """Write the intent to send, so that whoever finds it later knows of the attempt."""
-    if not claims:
-        return
-    ids = [claim.invitation.invitation_id for claim in claims]
-    await connection.execute(_MARK_SENDING, {"ids": ids, "lease_until": lease_until})
-    rows = [
-        {
-            "invitation_id": claim.invitation.invitation_id,
-            "number": claim.number,
-            "customer_id": claim.invitation.customer_id,
-            "claimed_at": claim.claimed_at,
-        }
-        for claim in claims
-    ]
-    await insert_rows(connection, ATTEMPT, rows)
-
-
-async def lock_queued(connection: AsyncConnection, ids: Sequence[str]) -> list[Invitation]:
-    """Return those of the invitations that still wait, locked against being claimed."""
-    rows = (await connection.execute(_LOCK_QUEUED, {"ids": list(ids)})).mappings()
-    return [_invitation(row) for row in rows]
+async def lock_queued(
+    connection: AsyncConnection, invitation_ids: Collection[str]
+) -> list[Message]:
+    """Return what still waits to be said about these invitations, locked against being claimed."""
+    rows = (await connection.execute(_LOCK_QUEUED, {"ids": list(invitation_ids)})).mappings()
+    return [message_in(row) for row in rows]
 
 
 async def save_dropped(
-    connection: AsyncConnection,
-    dropped: Sequence[tuple[Invitation, DropReason]],
-    *,
-    now: datetime,
+    connection: AsyncConnection, dropped: Mapping[str, DropReason], *, now: datetime
 ) -> None:
-    """Note that these will not be sent, and why."""
+    """Note that these messages will not be sent, and why."""
     if dropped:
-        ids = [invitation.invitation_id for invitation, _ in dropped]
-        reasons = [reason.value for _, reason in dropped]
-        await connection.execute(_MARK_DROPPED, {"ids": ids, "reasons": reasons, "now": now})
+        rows = [{"message_id": key, "reason": reason} for key, reason in dropped.items()]
+        await connection.execute(_DROP, {"rows": json_text(rows), "now": now})
 
 
-async def save_results(connection: AsyncConnection, results: Sequence[Result]) -> set[str]:
-    """Record what became of attempts; return the invitations that they still held."""
-    ids = [result.claim.invitation.invitation_id for result in results]
-    numbers = [result.claim.number for result in results]
-    finished = [result.finished_at for result in results]
-    attempts = {
-        "ids": ids,
-        "numbers": numbers,
-        "finished": finished,
-        "outcomes": [result.outcome.value for result in results],
-        "details": [result.detail for result in results],
-    }
-    await connection.execute(_FINISH_ATTEMPTS, attempts)
-    settled = {
-        "ids": ids,
-        "numbers": numbers,
-        "states": [result.state.value for result in results],
-        "due": [result.retry_at for result in results],
-        "settled": [None if r.retry_at else r.finished_at for r in results],
-    }
-    return set((await connection.execute(_SETTLE, settled)).scalars())
+async def save_bounced(
+    connection: AsyncConnection, message_ids: Collection[str], *, now: datetime
+) -> list[Message]:
+    """Note that these messages did not arrive; return those of which that was news."""
+    rows = await connection.execute(_BOUNCE, {"ids": list(message_ids), "now": now})
+    return [message_in(row) for row in rows.mappings()]
 
 
-async def suppress(connection: AsyncConnection, invitation: Invitation, *, now: datetime) -> bool:
-    """Put the recipient on the suppression list; False: was there already."""
-    row = {
-        "customer_id": invitation.customer_id,
-        "address": (invitation.email or "").lower(),
-        "scope": ALL_SURVEYS,
-        "invitation_id": invitation.invitation_id,
-        "suppressed_at": now,
-    }
-    key = ("customer_id", "address", "scope")
-    return bool(await insert_new_rows(connection, SUPPRESSION, [row], key=key))
+async def count_channels(
+    connection: AsyncConnection, counts: Mapping[tuple[str, Channel], tuple[int, int]]
+) -> None:
+    """Add to how often customers of a segment were asked in a channel, and answered."""
+    rows = [
+        {"segment": segment, "channel": channel, "asked": asked, "answered": answered}
+        for (segment, channel), (asked, answered) in counts.items()
+    ]
+    if rows:
+        await connection.execute(_COUNT, {"rows": json_text(rows)})
 
 
-async def load_invitation(connection: AsyncConnection, invitation_id: str) -> Invitation | None:
-    """Return the invitation under this id."""
-    statement = text(f"SELECT {_COLUMNS} FROM invitation i WHERE i.invitation_id = :id")
-    row = (await connection.execute(statement, {"id": invitation_id})).mappings().first()
-    return _invitation(row) if row else None
+def invitation_in(row: RowMapping) -> Invitation:
+    """Return the invitation in a row that has `INVITATION_COLUMNS`."""
+    found: dict[str, Any] = {name: row[name] for name in _INVITATION_FIELDS}
+    found["state"] = InvitationState(found["state"])
+    found["channels"] = tuple(map(Channel, found["channels"]))
+    for name, made in _OPTIONAL:
+        if found[name] is not None:
+            found[name] = made(found[name])
+    return Invitation(**found)
 
 
-def _invitation(row: RowMapping) -> Invitation:
-    fields: dict[str, Any] = {name: row[name] for name in Invitation.__slots__}
-    return Invitation(**{**fields, "channel": Channel(row["channel"])})
+def message_in(row: RowMapping) -> Message:
+    """Return the message in a row that has `MESSAGE_COLUMNS`."""
+    found: dict[str, Any] = {name: row[f"m_{name}"] for name in _MESSAGE_FIELDS}
+    found["kind"] = Kind(found["kind"])
+    found["channel"] = Channel(found["channel"])
+    return Message(**found)
 
 
-def _fields(invitation: Invitation) -> dict[str, Any]:
-    return {name: getattr(invitation, name) for name in Invitation.__slots__}
+_OPTIONAL: Final = (
+    ("channel", Channel),
+    ("program_type", ProgramType),
+    ("drop_reason", DropReason),
+)
+
+
+def _fields(thing: Invitation | Message, names: Sequence[str]) -> dict[str, Any]:
+    return {name: getattr(thing, name) for name in names}

@@ -79,14 +79,21 @@ MESSAGE = Table(
     Column("deadline_at", DateTime(timezone=True), nullable=False),
     Column("state", Text, nullable=False),
     Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("tries", Integer, nullable=False, server_default="0"),
+    Column("doubts", Integer, nullable=False, server_default="0"),
     Column("due_at", DateTime(timezone=True)),
+    Column("opens_at", DateTime(timezone=True)),
     Column("provider", Text),
     Column("reference", Text),
     Column("settled_at", DateTime(timezone=True)),
     Column("drop_reason", Text),
+    Column("dismissed_at", DateTime(timezone=True)),
 )
-"""The queue and what became of it. `due_at`: when it is to be taken; while it is being sent, when
-its lease is over; null: done. `seq`: the order in which a customer's messages go out."""
+"""The queue and what became of it. `attempts` counts the claims, `tries` those of them that the
+provider said something about, `doubts` those of which nobody knows how they ended. `due_at`: when
+it is to be taken; while it is being sent, when its lease is over; null: done. `opens_at`: until
+when it waits for permitted hours. `seq`: the order in which a customer's messages go out.
+`dismissed_at`: when the customer put it away, where a channel lets them."""
 Index(
     "message_due",
     MESSAGE.c.channel,
@@ -113,7 +120,7 @@ ATTEMPT = Table(
     Column("message_id", Text, primary_key=True),
     Column("number", Integer, primary_key=True),
     Column("customer_id", Text, nullable=False),
-    Column("provider", Text, nullable=False),
+    Column("provider", Text, nullable=False, server_default="smtp"),
     Column("claimed_at", DateTime(timezone=True), nullable=False),
     Column("finished_at", DateTime(timezone=True)),
     Column("outcome", Text),
@@ -127,8 +134,8 @@ SUPPRESSION = Table(
     Column("customer_id", Text, primary_key=True),
     Column("address", Text, primary_key=True),
     Column("scope", Text, primary_key=True),
-    Column("scoped_to", Text, primary_key=True),
-    Column("reason", Text, nullable=False),
+    Column("scoped_to", Text, primary_key=True, server_default=""),
+    Column("reason", Text, nullable=False, server_default="unsubscribed"),
     Column("invitation_id", Text),
     Column("note", Text),
     Column("suppressed_at", DateTime(timezone=True), nullable=False),
@@ -157,10 +164,11 @@ WEBHOOK_ENDPOINT = Table(
     Column("programs", JSONB, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("failing_since", DateTime(timezone=True)),
+    Column("failed_at", DateTime(timezone=True)),
     Column("disabled_at", DateTime(timezone=True)),
     Column("disabled_reason", Text),
 )
-"""Where the channel `webhook` leads. `programs`: empty means all of them. `secrets`: newest first."""
+"""Where the channel `webhook` leads. `programs`: none means all. `secrets`: newest first."""
 
 CHANNEL_SCORE = Table(
     "channel_score",
@@ -170,7 +178,7 @@ CHANNEL_SCORE = Table(
     Column("asked", BigInteger, nullable=False),
     Column("answered", BigInteger, nullable=False),
 )
-"""How often a first message in a channel was answered, by segment; what the learnt order is from."""
+"""How often a first message in a channel was answered, by segment: the learnt order is from it."""
 
 SURVEY_VERSION = Table(
     "survey_version",

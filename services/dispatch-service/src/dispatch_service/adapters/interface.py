@@ -4,9 +4,10 @@ An adapter is one provider of one channel. It composes a parcel into what its pr
 opens lines; a line sends one thing at a time and is used by one task.
 """
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 from dispatch_service.domain.invitation import Invitation
 from dispatch_service.domain.message import Message, Outcome
@@ -20,7 +21,9 @@ Load = TypeVar("Load")
 class Parcel:
     """Everything that is needed to say a message to a customer, and nothing that changes later.
 
-    `now` is the time of this attempt; `number` counts the attempts from 1.
+    `now` is the time of this attempt; `number` counts from 1 those that got an answer, this one
+    included. `is_test`: somebody tries out what it looks like; it is marked as such, and nothing of
+    it is counted.
     """
 
     message: Message
@@ -28,6 +31,7 @@ class Parcel:
     survey: Survey
     now: datetime
     number: int = 1
+    is_test: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +40,8 @@ class Reply:
 
     `in_doubt`: the provider may have taken it without our hearing so. `retry_after_seconds`: what
     the provider asked for, or what the channel's schedule says; None: the usual pause.
-    `reference` is the provider's own id of what it took.
+    `reference` is the provider's own id of what it took. `address_is_good`: what bounced is this
+    message, not the address.
     """
 
     outcome: Outcome
@@ -44,6 +49,7 @@ class Reply:
     in_doubt: bool = False
     retry_after_seconds: float | None = None
     reference: str | None = None
+    address_is_good: bool = False
 
 
 class Line(Protocol[Load]):  # type: ignore[misc]  # only taken, never given back
@@ -56,11 +62,25 @@ class Line(Protocol[Load]):  # type: ignore[misc]  # only taken, never given bac
         """Say goodbye, within a second."""
 
 
+HandOver = Callable[[], Awaitable[bool]]
+"""Waits until one more thing may be on the wire without our knowing its fate; False: it is not to
+be handed over any more."""
+
+
+@runtime_checkable
+class CarefulLine(Protocol[Load]):  # type: ignore[misc]  # only taken, never given back
+    """A line with much to say before it hands something over: it asks only then."""
+
+    async def send_after(self, load: Load, hand_over: HandOver) -> Reply:
+        """Send as `send` does, but await `hand_over` right before the thing is out of our hands."""
+
+
 class Adapter(Protocol, Generic[Load]):
     """One provider of one channel.
 
     `is_idempotent`: it takes the message's id as an idempotency key, so that sending again after a
-    crash is harmless. `at_once` is how many lines are open at the same time.
+    crash is harmless. `at_once` is how many lines are open at the same time. `at_most_seconds`: how
+    long it may take from the handing over until the line says how it ended.
     """
 
     @property
@@ -78,6 +98,10 @@ class Adapter(Protocol, Generic[Load]):
     @property
     def at_once(self) -> int:
         """How many lines it takes."""
+
+    @property
+    def at_most_seconds(self) -> float:
+        """How long one thing may be on the wire."""
 
     def compose(self, parcel: Parcel) -> Load:
         """Return what a line sends; pure, and the same for the same parcel."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from heardback.vocabulary import Channel, ProgramType
 
@@ -21,6 +21,9 @@ class InvitationState(StrEnum):
     DROPPED = "dropped"
 
 
+FINAL: Final = (InvitationState.BOUNCED, InvitationState.DROPPED)
+
+
 class DropReason(StrEnum):
     """Why something is not sent."""
 
@@ -30,14 +33,18 @@ class DropReason(StrEnum):
     SUPPRESSED = "suppressed"
     CANCELLED = "cancelled"
     ANSWERED = "answered"
+    WAY_OUT_SEEN = "way_out_seen"
+    MOVED = "moved"  # a reminder where the conversation no longer is
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invitation:
     """Whom we ask, about what, until when, and how far the conversation has come.
 
-    `channels`: those that reach the customer, in the order in which they are tried; `channel`: the
-    one in which the conversation is. `hours`: see `payloads.PermittedHours`.
+    `channels`: those that reach the customer, in the order in which they are tried; one that turns
+    out not to reach them is taken off. `channel`: the one in which the conversation is.
+    `hours`: see `payloads.PermittedHours`. `reminders_sent` counts those that were decided on.
+    `drop_reason` may be there before the state is `dropped`: what is on the wire is not sent again.
     """
 
     invitation_id: str

@@ -1,4 +1,4 @@
-"""One thing that is said to a customer: an invitation, a reminder or a follow-up, in one channel."""
+"""One thing that is said to a customer in a channel: an invitation, a reminder or a follow-up."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
+from dispatch_service.domain.invitation import Invitation
 from heardback.vocabulary import Channel
 
 
@@ -45,6 +46,8 @@ STATE_AFTER: Final = {
     Outcome.RELEASED: MessageState.QUEUED,
 }
 """Where a message goes from `sending`. Nothing but its deadline makes us give up on it."""
+_LONGEST_DETAIL: Final = 300
+_LONGEST_REFERENCE: Final = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,19 +75,29 @@ class Message:
 class Claim:
     """The committed intent to send: attempt `number` of a message through `provider`.
 
-    `again`: the attempt before ended without a word, so this may be a duplicate.
+    `invitation` is as it was then. `again`: the attempt before ended without a word, so this may
+    be a duplicate. Of the attempts before, `tries` were answered by the provider, and `doubts` may
+    have been taken without our hearing so.
     """
 
     message: Message
+    invitation: Invitation
     provider: str
     number: int
     claimed_at: datetime
     again: bool
+    tries: int = 0
+    doubts: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What became of a claim. `retry_at` is set when it goes back to the queue."""
+    """What became of a claim. `retry_at` is set when it goes back to the queue.
+
+    `address_is_good`: it bounced, and that says nothing about its address.
+    `in_doubt`: the provider may have taken it without our hearing so. What providers said is cut,
+    and of what can't be stored nothing is left.
+    """
 
     claim: Claim
     outcome: Outcome
@@ -92,8 +105,19 @@ class Result:
     finished_at: datetime
     retry_at: datetime | None = None
     reference: str | None = None
+    address_is_good: bool = False
+    in_doubt: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "detail", _storable(self.detail, _LONGEST_DETAIL))
+        if self.reference is not None:
+            object.__setattr__(self, "reference", _storable(self.reference, _LONGEST_REFERENCE))
 
     @property
     def state(self) -> MessageState:
         """Where the message is now."""
         return STATE_AFTER[self.outcome]
+
+
+def _storable(said: str, longest: int) -> str:
+    return said.encode(errors="replace").decode().replace("\0", "")[:longest]

@@ -1,0 +1,1 @@
+"""What providers tell us later: bounces, complaints, replies. Believed only when it is proven."""

@@ -1,0 +1,1 @@
+"""The console's pages: what messages look like, and a way to try them out."""

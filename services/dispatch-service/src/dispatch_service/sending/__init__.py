@@ -1,0 +1,1 @@
+"""The loops that send: one for each channel, over the providers that serve it."""
