@@ -1,5 +1,6 @@
 """A response database with its tables, and a client of the survey page."""
 
+import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from typing import Any
@@ -12,18 +13,24 @@ from heardback import outbox
 from heardback.contracts import registry, topics
 from heardback.db import Database
 from heardback.envelope import Event, decode
+from heardback.fast_lane import fast_lane
 from heardback.health import Health
 from heardback.http import build_app
 from heardback.ids import TimeOrderedIds
 from heardback.security import LinkSigner
 from heardback.testing.builders import an_event
 from heardback.testing.clock import START, ManualClock
+from heardback.testing.people import BROWSER_HEADERS
 from heardback.testing.stack import ServiceDatabase
-from response_service import api, handlers
+from response_service import api
+from response_service.handlers import Handlers
 from response_service.settings import Settings
+from response_service.store.surveys import KnownSurveys
 
 KEYS = ["a-key-that-is-long-enough", "an-older-key-long-enough"]
 INVITATION_ID = "00000000-0000-7000-8000-000000000001"
+API_KEY = "hb_of-the-kiosk"
+API_KEYS = f"kiosk:{hashlib.sha256(API_KEY.encode()).hexdigest()}"
 
 
 @pytest.fixture
@@ -44,23 +51,41 @@ async def database(url: str, clock: ManualClock) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-def make_app() -> Callable[[Database], FastAPI]:
+def surveys() -> KnownSurveys:
+    return KnownSurveys()
+
+
+@pytest.fixture
+def handlers(surveys: KnownSurveys) -> Handlers:
+    return Handlers(link_keys=KEYS, surveys=surveys)
+
+
+@pytest.fixture
+def make_app(surveys: KnownSurveys) -> Callable[..., FastAPI]:
     """Make the HTTP app over a database."""
 
-    def make(database: Database) -> FastAPI:
-        settings = Settings(database_url=database.url, link_keys=",".join(KEYS))
-        routers = [api.router(settings)]
-        return build_app(name="response", database=database, health=Health(), routers=routers)
+    def make(database: Database, **settings: Any) -> FastAPI:
+        told = Settings(database_url=database.url, link_keys=",".join(KEYS), **settings)
+        return build_app(
+            name="response",
+            database=database,
+            health=Health(),
+            routers=api.routers(told, surveys),
+            api_keys=API_KEYS,
+        )
 
     return make
 
 
 @pytest.fixture
 async def client(
-    database: Database, make_app: Callable[[Database], FastAPI]
+    database: Database, make_app: Callable[..., FastAPI]
 ) -> AsyncIterator[httpx2.AsyncClient]:
-    transport = httpx2.ASGITransport(app=make_app(database))
-    async with httpx2.AsyncClient(transport=transport, base_url="https://s.example.com") as client:
+    """A person's browser."""
+    transport = httpx2.ASGITransport(app=fast_lane(make_app(database)))
+    async with httpx2.AsyncClient(
+        transport=transport, base_url="https://s.example.com", headers=BROWSER_HEADERS
+    ) as client:
         yield client
 
 
@@ -108,12 +133,15 @@ def requested() -> Callable[..., Event[Any]]:
 
 
 @pytest.fixture
-def take() -> Callable[..., Awaitable[None]]:
-    """Have the effects of survey events."""
+def take(handlers: Handlers) -> Callable[..., Awaitable[None]]:
+    """Have the effects of events of one topic."""
 
     async def take_events(database: Database, *events: Event[Any]) -> None:
+        handle = handlers.on_survey_events
+        if events[0].type.topic is topics.DELIVERY:
+            handle = handlers.on_delivery_events
         async with database.transaction() as tx:
-            await handlers.on_survey_events(tx, events)
+            await handle(tx, events)
 
     return take_events
 

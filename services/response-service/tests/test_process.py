@@ -17,6 +17,7 @@ from heardback.embedded.processes import free_port
 from heardback.envelope import Event, encode
 from heardback.ids import TimeOrderedIds
 from heardback.security import LinkSigner
+from heardback.testing.people import BROWSER_HEADERS
 from heardback.testing.waiting import until
 
 KEY = "a-key-that-is-long-enough"
@@ -45,7 +46,8 @@ async def test_service_takes_an_answer_and_stops_when_run_as_a_process(
     tomorrow = SystemClock().now() + timedelta(days=1)
     token = LinkSigner([KEY], purpose="survey").sign(event.data.invitation_id, expires_at=tomorrow)
     try:
-        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+        base_url = f"http://127.0.0.1:{port}"
+        async with httpx2.AsyncClient(base_url=base_url, headers=BROWSER_HEADERS) as client:
             await until(lambda: answers(client, "/readyz"), seconds=60)
             await publish(broker, event)
             await until(lambda: answers(client, f"/s/{token}"))

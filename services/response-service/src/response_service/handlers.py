@@ -1,120 +1,101 @@
-"""What response-service does: one function per event and command, each within a transaction."""
+"""What response-service hears: one function per topic and timer, each within a transaction."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from heardback.contracts import registry
 from heardback.contracts.payloads import (
-    DetractorAlerted,
-    Recipient,
-    ResponseRecorded,
+    InvitationReminded,
+    InvitationSent,
+    ReplyReceived,
     SurveyRequested,
 )
 from heardback.db import Transaction
 from heardback.envelope import Event
-from heardback.errors import Retryable
-from response_service import store
-from response_service.domain.answer import Answer, Change, Decision, Response, decide
+from heardback.timers import Timer
+from heardback.vocabulary import Channel
+from response_service import metrics
+from response_service.commands import hearing
+from response_service.commands.taking_back import first_looks, judge_again
 from response_service.domain.invitation import Invitation
+from response_service.store import invitations
+from response_service.store.surveys import KnownSurveys
 
 
-class InvitationNotHereYet(Retryable):
-    """The link is ours, but its invitation has not arrived; it will."""
+class Handlers:
+    """The handlers, with what they need: the keys of short links, and the surveys."""
 
-    invitation_id: str
+    def __init__(self, *, link_keys: Sequence[str], surveys: KnownSurveys) -> None:
+        self._link_keys = link_keys
+        self._surveys = surveys
 
+    async def on_survey_events(self, tx: Transaction, events: Sequence[Event[Any]]) -> None:
+        """Learn of the invitations that are requested, so that their links can be answered."""
+        requested = [e for e in events if isinstance(e.data, SurveyRequested)]
+        asked = {e.data.invitation_id: _invitation(e) for e in requested}
+        texted = [
+            asked[e.data.invitation_id]
+            for e in requested
+            if Channel.SMS in (e.data.channel, *e.data.channels)
+        ]
+        await hearing.learn(tx, list(asked.values()), texted, self._link_keys)
 
-async def on_survey_events(tx: Transaction, events: Sequence[Event[Any]]) -> None:
-    """Learn of the invitations that are requested, so that their links can be answered."""
-    requested = [_requested(e) for e in events if isinstance(e.data, SurveyRequested)]
-    await store.insert_invitations(tx.connection, requested)
+    async def on_delivery_events(self, tx: Transaction, events: Sequence[Event[Any]]) -> None:
+        """Follow the channel of what was sent, and take replies as answers."""
+        told = [told for e in events if (told := _told(e, tx)) is not None]
+        if told:
+            await hearing.hear(tx, told, self._surveys)
 
+    async def on_early(self, tx: Transaction, timers: Sequence[Timer]) -> None:
+        """Look again for invitations of which something was told before they came."""
+        told = sorted(map(hearing.told_in, timers), key=lambda one: one.at)
+        await hearing.hear(tx, told, self._surveys)
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Taken:
-    """An answer that is saved: to which survey, and what it changed."""
+    async def on_opened(self, tx: Transaction, timers: Sequence[Timer]) -> None:
+        """Say which invitations a person has opened, now that a scanner would have shown itself.
 
-    survey_id: str
-    decision: Decision
-
-
-async def submit(tx: Transaction, invitation_id: str, answer: Answer) -> Taken:
-    """Take an answer; the same one again changes nothing.
-
-    Raises: InvitationNotHereYet.
-    """
-    invitation = await store.lock_invitation(tx.connection, invitation_id)
-    if invitation is None:
-        raise InvitationNotHereYet(invitation_id=invitation_id)
-    held = await store.load_response(tx.connection, invitation_id)
-    decision = decide(held, answer)
-    if decision.change is not Change.NONE:
-        response = _response(tx, held, answer, decision)
-        await store.save_response(tx.connection, invitation, response)
-        _publish(tx, invitation, response, held)
-        if decision.alert:
-            _alert(tx, invitation, response)
-    return Taken(survey_id=invitation.survey_id, decision=decision)
-
-
-def _response(
-    tx: Transaction, held: Response | None, answer: Answer, decision: Decision
-) -> Response:
-    held_alert = held.alert_id if held else None
-    return Response(
-        response_id=held.response_id if held else tx.ids.new(),
-        revision=decision.revision,
-        answer=answer,
-        alert_id=tx.ids.new() if decision.alert else held_alert,
-        answered_at=tx.now,
-    )
-
-
-def _publish(
-    tx: Transaction, invitation: Invitation, response: Response, held: Response | None
-) -> None:
-    answer = response.answer
-    payload = ResponseRecorded(
-        **_story(invitation, response),
-        survey_id=invitation.survey_id,
-        channel=invitation.channel,
-        revision=response.revision,
-        category=answer.category,
-        previous_category=held.answer.category if held else None,
-        previously_commented=held is not None and held.answer.comment is not None,
-        answered_at=response.answered_at,
-    )
-    event_type = registry.RESPONSE_REVISED if held else registry.RESPONSE_RECORDED
-    tx.emit(event_type, payload, traceparent=invitation.traceparent)
+        And take the answers of those back that have.
+        """
+        # From when they fell due: a timer that is late must find the looks that it is about.
+        until = {timer.key: timer.due_at for timer in timers}
+        asked = await invitations.lock(tx.connection, sorted(until))
+        await self._surveys.fetch(tx.connection, asked.values())
+        await judge_again(tx, asked, self._surveys, until=until)
+        asked = {key: i for key, i in asked.items() if i.opened_at is None}
+        looks = await first_looks(tx, asked, self._surveys, until=until)
+        for key in sorted(await invitations.mark_opened(tx.connection, looks)):
+            invitation = asked[key]
+            fields = {
+                "customer_id": invitation.customer_id,
+                "invitation_id": key,
+                "program_id": invitation.program_id,
+                "touchpoint": invitation.touchpoint,
+                "segment": invitation.segment,
+                "opened_at": looks[key],
+            }
+            trace = invitation.traceparent
+            tx.emit_fields(registry.INVITATION_OPENED, fields, traceparent=trace)
+        metrics.LOOKS.add(len(asked) - len(looks), {"by": "scanner"})
+        metrics.LOOKS.add(len(looks), {"by": "person"})
 
 
-def _alert(tx: Transaction, invitation: Invitation, response: Response) -> None:
-    payload = DetractorAlerted(
-        **_story(invitation, response),
-        alert_id=str(response.alert_id),
-        revision=response.revision,
-        recipient=Recipient(**invitation.recipient),
-        alerted_at=response.answered_at,
-    )
-    tx.emit(registry.DETRACTOR_ALERTED, payload, traceparent=invitation.traceparent)
+def _told(event: Event[Any], tx: Transaction) -> hearing.Told | None:
+    data = event.data
+    if isinstance(data, ReplyReceived):
+        return hearing.reply(data, tx.now)
+    if isinstance(data, InvitationSent | InvitationReminded):
+        return hearing.Told(
+            told_id=f"{data.invitation_id} {data.message_id}",
+            invitation_id=data.invitation_id,
+            channel=data.channel,
+            text=None,
+            at=data.sent_at,
+            since=tx.now,
+        )
+    return None
 
 
-def _story(invitation: Invitation, response: Response) -> dict[str, Any]:
-    """Return what every event about a response says."""
-    return {
-        "customer_id": invitation.customer_id,
-        "response_id": response.response_id,
-        "invitation_id": invitation.invitation_id,
-        "program_id": invitation.program_id,
-        "touchpoint": invitation.touchpoint,
-        "segment": invitation.segment,
-        "score": response.answer.score,
-        "comment": response.answer.comment,
-    }
-
-
-def _requested(event: Event[SurveyRequested]) -> Invitation:
+def _invitation(event: Event[SurveyRequested]) -> Invitation:
     asked = event.data
     return Invitation(
         invitation_id=asked.invitation_id,
@@ -122,6 +103,8 @@ def _requested(event: Event[SurveyRequested]) -> Invitation:
         program_id=asked.program_id,
         touchpoint=asked.touchpoint,
         survey_id=asked.survey_id,
+        survey_version=asked.survey_version,
+        variant=asked.variant,
         segment=asked.segment,
         channel=asked.channel,
         recipient=asked.recipient.model_dump(),

@@ -33,7 +33,7 @@ INVITATION = Table(
     Column("program_id", Text, nullable=False),
     Column("touchpoint", Text, nullable=False),
     Column("survey_id", Text, nullable=False),
-    Column("survey_version", Integer),
+    Column("survey_version", Integer, server_default="1"),
     Column("variant", Text),
     Column("segment", Text),
     Column("channel", Text, nullable=False),
@@ -66,20 +66,22 @@ RESPONSE = Table(
     Column("response_id", Text, nullable=False, unique=True),
     Column("customer_id", Text, nullable=False),
     Column("revision", Integer, nullable=False),
-    Column("survey_id", Text, nullable=False),
-    Column("survey_version", Integer, nullable=False),
-    Column("scale", Text, nullable=False),
+    Column("survey_id", Text, nullable=False, server_default="nps"),
+    Column("survey_version", Integer, nullable=False, server_default="1"),
+    Column("scale", Text, nullable=False, server_default="nps"),
     Column("score", SmallInteger, nullable=False),
     Column("comment", Text),
-    Column("drivers", JSONB, nullable=False),
+    Column("drivers", JSONB, nullable=False, server_default="{}"),
     Column("alert_id", Text, unique=True),
     Column("answered_at", DateTime(timezone=True), nullable=False),
     Column("client", LargeBinary),
+    Column("taken_back_at", DateTime(timezone=True)),
 )
 """The answer that counts: the last one. `client`: a keyed hash of what sent it, for the judging
-of what comes next; it says nothing about a person."""
+of what comes next; it says nothing about a person. `taken_back_at`: it went to the quarantine, and
+none counts; the row stays so that its revisions go on."""
 Index("response_customer_id", RESPONSE.c.customer_id)
-Index("response_comment_hash", text("md5(comment)"), _table=RESPONSE)
+Index("response_comment_hash", text("md5(comment)"), RESPONSE.c.answered_at)
 
 RESPONSE_REVISION = Table(
     "response_revision",
@@ -89,10 +91,13 @@ RESPONSE_REVISION = Table(
     Column("customer_id", Text, nullable=False),
     Column("score", SmallInteger, nullable=False),
     Column("comment", Text),
-    Column("drivers", JSONB, nullable=False),
+    Column("drivers", JSONB, nullable=False, server_default="{}"),
     Column("answered_at", DateTime(timezone=True), nullable=False),
+    Column("client", LargeBinary),
+    Column("channel", Text),
+    Column("taken_back_at", DateTime(timezone=True)),
 )
-"""Every answer that ever counted, the current one included."""
+"""Every answer that ever counted, the current one and those that were taken back included."""
 
 QUARANTINE = Table(
     "quarantine",
@@ -100,6 +105,7 @@ QUARANTINE = Table(
     Column("quarantine_id", Text, primary_key=True),
     Column("invitation_id", Text, nullable=False),
     Column("customer_id", Text, nullable=False),
+    Column("scale", Text, nullable=False),
     Column("score", SmallInteger, nullable=False),
     Column("comment", Text),
     Column("drivers", JSONB, nullable=False),
@@ -107,6 +113,7 @@ QUARANTINE = Table(
     Column("answered_at", DateTime(timezone=True), nullable=False),
     Column("quarantined_at", DateTime(timezone=True), nullable=False),
     Column("client", LargeBinary),
+    Column("channel", Text),
     Column("state", Text, nullable=False),
     Column("decided_at", DateTime(timezone=True)),
     Column("decided_by", Text),
@@ -122,6 +129,7 @@ VISIT = Table(
     Column("invitation_id", Text, nullable=False),
     Column("score", SmallInteger),
     Column("client", LargeBinary, nullable=False),
+    Column("kind", Text, nullable=False),
     Column("visited_at", DateTime(timezone=True), nullable=False),
 )
 """Each look at a survey page, for a day: many links of one mail in a moment are a scanner."""
@@ -146,9 +154,12 @@ SUBMISSION = Table(
     Column("api_key", Text, primary_key=True),
     Column("idempotency_key", Text, primary_key=True),
     Column("digest", Text, nullable=False),
-    Column("status", Integer),
-    Column("body", JSONB),
+    Column("status", Integer, nullable=False),
+    Column("body", JSONB, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False),
 )
-"""What trusted systems sent, by their idempotency key, for a day. No status: it is under way."""
+"""How requests of trusted systems were answered, by their idempotency key, for a day.
+
+One that is under way has no row: it holds an advisory lock.
+"""
 Index("submission_created_at", SUBMISSION.c.created_at)

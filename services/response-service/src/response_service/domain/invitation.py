@@ -10,16 +10,23 @@ from heardback.vocabulary import Channel
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invitation:
-    """Who was asked, about what, and until when. `recipient`: see `payloads.Recipient`."""
+    """Who was asked, about what, and until when. `recipient`: see `payloads.Recipient`.
+
+    `survey_version` is pinned when the invitation is made; None: nobody knew a version then.
+    `channel` is the one by which it was sent last.
+    """
 
     invitation_id: str
     customer_id: str
     program_id: str
     touchpoint: str
     survey_id: str
+    survey_version: int | None = None
+    variant: str | None = None
     segment: str | None
     channel: Channel
     recipient: Mapping[str, Any]
     occurred_at: datetime
     expires_at: datetime
     traceparent: str | None
+    opened_at: datetime | None = None

@@ -1,0 +1,1 @@
+"""The console's pages of response-service: surveys and their editor."""

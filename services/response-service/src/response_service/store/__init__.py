@@ -1,0 +1,1 @@
+"""Load and save what response-service owns, many rows in each statement."""
