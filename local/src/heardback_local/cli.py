@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from heardback.embedded.processes import wait_until
+from heardback.security import new_api_key
 from heardback_local.complaints import complaints
 from heardback_local.config import StackConfig
 from heardback_local.demo import demo
@@ -144,6 +146,20 @@ def reset(
             typer.confirm(f"Delete everything that Heardback keeps in {state}?", abort=True)
         reset_state(State(state.absolute()))
         console.print("Deleted.")
+
+
+@app.command("api-key")
+def api_key(
+    name: Annotated[str, typer.Argument(help="Who gets it: letters, digits and `._-`.")],
+) -> None:
+    """Make an API key for a trusted system; nothing keeps it but who copies it."""
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,60}", name):
+        console.print("A name is 1 to 60 letters, digits and the signs . _ -")
+        raise typer.Exit(2)
+    key, digest = new_api_key()
+    console.print(f"The key, for {name} alone; it is shown once:\n\n  {key}\n", soft_wrap=True)
+    console.print("Its hash, for the services; add it to HEARDBACK_API_KEYS, after a comma:\n")
+    console.print(f"  {name}:{digest}", soft_wrap=True)
 
 
 app.command()(demo)

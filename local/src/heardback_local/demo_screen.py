@@ -11,19 +11,13 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from heardback_local.pages import DOCUMENTED, PAGES
 from heardback_local.simulation import Progress
 from heardback_local.stack import Stack
 from heardback_local.truth import nps_text
 
 _TERMINAL_SECONDS: Final = 1.0
 _PLAIN_SECONDS: Final = 10.0
-_DOCUMENTED: Final = ("trigger", "dispatch", "response", "closeloop", "insights")
-_PAGES: Final = (
-    ("Mailbox", "mailbox", "the mail that customers get; open one and answer it yourself"),
-    ("Owner board", "closeloop", "unhappy customers, each with two running clocks"),
-    ("Dashboard", "insights", "the Net Promoter Score and the funnel"),
-    ("Programs", "trigger", "whom to ask, when, and why not; change one and preview it"),
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,9 +98,10 @@ class Screen:
 
     def _pages(self) -> Table:
         table = Table.grid(padding=(0, 2))
-        for title, part, what in _PAGES:
-            table.add_row(title, Text(f"{self._stack.url(part)}/"), Text(what, style="dim"))
-        for index, part in enumerate(_DOCUMENTED):
+        for page in PAGES:
+            address = self._stack.url(page.part) + page.path
+            table.add_row(page.title, Text(address), Text(page.what, style="dim"))
+        for index, part in enumerate(DOCUMENTED):
             table.add_row("" if index else "API docs", Text(f"{self._stack.url(part)}/docs"), part)
         table.add_row("Logs and data", Text(str(self._stack.state.folder)), "")
         return table

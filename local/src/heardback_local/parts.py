@@ -9,7 +9,7 @@ from heardback.embedded.postgres import EmbeddedPostgres
 from heardback.embedded.processes import HOST, free_port
 from heardback_local.config import StackConfig
 from heardback_local.provision import DATABASE
-from heardback_local.services import Service
+from heardback_local.services import Service, sms_reply_url
 from heardback_local.slots import Slot
 from heardback_local.state import ProcessRecord, State
 
@@ -153,5 +153,7 @@ def _mailbox(config: StackConfig, state: State) -> Slot:
             "HEARDBACK_HTTP_HOST": HOST,
             "HEARDBACK_HTTP_PORT": str(port),
             "HEARDBACK_SMTP_PORT": str(config.ports.smtp),
+            "HEARDBACK_SMS_REPLY_URL": sms_reply_url(config),
+            "HEARDBACK_SMS_AUTH_TOKEN": state.secret("sms-token"),
         },
     )

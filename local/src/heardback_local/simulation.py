@@ -25,6 +25,8 @@ from heardback_local.visitor import VisitFailed, Visitor
 
 _LOOK_SECONDS: Final = 0.25
 _MAIL_AT_ONCE: Final = 500
+_READING_SECONDS: Final = 2.5
+"""Who sends at once what others wrote before is taken for a program, and does not count."""
 _MOST_PROBLEMS: Final = 20
 _MOST_RECENT: Final = 6
 
@@ -167,7 +169,7 @@ class Simulation:
             visit.add_done_callback(self._visits.discard)
 
     async def _visit(self, customer: Customer, mail: Mapping[str, Any]) -> None:
-        """Think, follow the link of the score, fill in the form, send it."""
+        """Think, follow the link of the score, read, fill in the form, send it."""
         answer = customer.answer
         assert answer is not None
         await asyncio.sleep(customer.think_seconds * self._script.think_scale)
@@ -178,6 +180,7 @@ class Simulation:
                 return
             form = await self._visitor.open(link)
             self.progress.opened += 1
+            await asyncio.sleep(_READING_SECONDS)
             for _ in range(2 if answer.submits_twice else 1):
                 await self._visitor.submit(form, score=answer.score, comment=answer.comment)
             self.progress.answered[answer.category] += 1

@@ -10,17 +10,11 @@ from rich.console import Console
 from rich.table import Table
 
 from heardback_local.config import StackConfig
+from heardback_local.pages import DOCUMENTED, PAGES
 from heardback_local.stack import Stack
 from heardback_local.tail import Tail
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_PAGES: Final = (
-    ("Mailbox", "mailbox", "/"),
-    ("Owner board", "closeloop", "/"),
-    ("Dashboard", "insights", "/"),
-    ("Programs", "trigger", "/"),
-)
-_DOCUMENTED: Final = ("trigger", "dispatch", "response", "closeloop", "insights")
 
 
 async def run_stack(config: StackConfig, console: Console, *, quiet: bool) -> None:
@@ -56,9 +50,9 @@ def pages(stack: Stack) -> Table:
     """Return the list of pages to open."""
     table = Table.grid(padding=(0, 2))
     table.add_row("[bold green]Heardback is up.[/]", "Stop it with Ctrl-C or 'heardback down'.")
-    for title, name, path in _PAGES:
-        table.add_row(title, stack.url(name) + path)
-    for name in _DOCUMENTED:
+    for page in PAGES:
+        table.add_row(page.title, stack.url(page.part) + page.path)
+    for name in DOCUMENTED:
         table.add_row(f"API of {name}", stack.url(name) + "/docs")
     table.add_row("Kafka", stack.kafka_bootstrap)
     table.add_row("Logs and data", str(stack.state.folder))

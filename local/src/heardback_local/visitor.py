@@ -1,6 +1,7 @@
 """A customer's browser: opens the link of a mail, sends the form, reads the thank-you."""
 
 import asyncio
+import hashlib
 from dataclasses import dataclass
 from time import monotonic
 from typing import Final
@@ -16,7 +17,10 @@ _AT_ONCE: Final = 16
 _HEADERS: Final = {
     "Accept": "text/html,application/xhtml+xml",
     "Accept-Language": "en",
-    "User-Agent": "Mozilla/5.0 (simulated customer)",
+    "Sec-Fetch-Dest": "document",
+    "Sec-Fetch-Mode": "navigate",
+    "Sec-Fetch-User": "?1",
+    "User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
 }
 
 
@@ -77,11 +81,12 @@ class Visitor:
         self, method: str, url: str, form: dict[str, str] | None = None
     ) -> httpx2.Response:
         deadline = monotonic() + self._patience_seconds
+        headers = {**_HEADERS, "X-Forwarded-For": _home(url)}
         while True:
             try:
                 async with self._seats:
                     answer = await self._client.request(
-                        method, url, data=form, headers=_HEADERS, follow_redirects=True
+                        method, url, data=form, headers=headers, follow_redirects=True
                     )
                 if not answer.is_server_error or monotonic() > deadline:
                     break
@@ -92,6 +97,12 @@ class Visitor:
         if answer.status_code != httpx2.codes.OK:
             raise VisitFailed(url=_without_token(url), why=f"HTTP {answer.status_code}")
         return answer
+
+
+def _home(url: str) -> str:
+    """Return the address that a customer comes from: each link has its own, always the same."""
+    digest = hashlib.blake2b(httpx2.URL(url).path.encode(), digest_size=3).digest()
+    return f"10.{digest[0]}.{digest[1]}.{digest[2]}"
 
 
 def _without_token(url: str) -> str:
