@@ -5,7 +5,8 @@ its lease. When it was asked for is not known of an old invitation: it is when i
 
 Replicas of the version before may run meanwhile. They are locked out while the rows move; what they
 do afterwards fails for a column that is gone, which they wait out and never set aside, or works:
-the columns that they don't know have defaults, which stay.
+the columns that they don't know have defaults, which stay. Their page to unsubscribe does fail, as
+it names the old key: stop them, or send customers to the new replicas, before this runs.
 """
 
 import sqlalchemy as sa
