@@ -98,6 +98,9 @@ class Screen:
 
     def _pages(self) -> Table:
         table = Table.grid(padding=(0, 2))
+        table.add_column()
+        table.add_column(no_wrap=True)  # an address that is cut short leads nowhere
+        table.add_column()
         for page in PAGES:
             address = self._stack.url(page.part) + page.path
             table.add_row(page.title, Text(address), Text(page.what, style="dim"))
