@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dispatch_service.domain.gsm import Encoding, measure
 from dispatch_service.domain.message import Kind
 from dispatch_service.rendering.sms import simpler
+from heardback.gsm import Encoding, measure
 from heardback.security import LinkSigner, short_code
 from heardback.surveys import parse, ready_made
 from heardback.testing.clock import START

@@ -24,7 +24,6 @@ from standardwebhooks import Webhook
 
 from dispatch_service.adapters.interface import Parcel, Reply
 from dispatch_service.callbacks.twilio import signature
-from dispatch_service.domain.gsm import measure
 from dispatch_service.domain.message import Outcome
 from dispatch_service.sending.failover import Outlet
 from dispatch_service.settings import Settings
@@ -33,6 +32,7 @@ from heardback.contracts import registry
 from heardback.db import Database
 from heardback.embedded.processes import free_port
 from heardback.envelope import Event
+from heardback.gsm import measure
 from heardback.security import LinkSigner, short_code
 from heardback.testing.clock import START, ManualClock
 from heardback.testing.waiting import until

@@ -1,6 +1,5 @@
 """The SMS side: an HTTP gateway shaped as Twilio's, for the one call that sends a message."""
 
-import math
 from email.utils import format_datetime
 from typing import Any, Final
 
@@ -8,14 +7,13 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from heardback.clock import Clock
+from heardback.gsm import measure
 from heardback.ids import Ids
 from heardback_local.mailbox.messages import Message
 from heardback_local.mailbox.store import Store
 
 _VERSION: Final = "2010-04-01"
 _LONGEST_BODY: Final = 1600
-_SINGLE_SEGMENT: Final = 160
-_SEGMENT: Final = 153
 # Twilio's own codes and texts, in the order in which it complains.
 _REQUIRED: Final = (
     ("To", 21604, "A 'To' phone number is required."),
@@ -64,8 +62,6 @@ def _resource(account: str, message: Message) -> dict[str, Any]:
     """Return the message as Twilio describes it."""
     uri = f"/{_VERSION}/Accounts/{account}/Messages/{message.message_id}"
     date = format_datetime(message.received_at)
-    length = len(message.text)
-    segments = 1 if length <= _SINGLE_SEGMENT else math.ceil(length / _SEGMENT)
     return {
         "account_sid": account,
         "api_version": _VERSION,
@@ -79,7 +75,7 @@ def _resource(account: str, message: Message) -> dict[str, Any]:
         "from": message.sender,
         "messaging_service_sid": None,
         "num_media": "0",
-        "num_segments": str(segments),
+        "num_segments": str(measure(message.text).segments),
         "price": None,
         "price_unit": "USD",
         "sid": message.message_id,

@@ -10,8 +10,8 @@ import pytest
 
 from dispatch_service.adapters.interface import Reply
 from dispatch_service.adapters.sms import SmsAdapter, SmsRoute
-from dispatch_service.domain.gsm import Encoding
 from dispatch_service.domain.message import Outcome
+from heardback.gsm import Encoding
 from heardback.testing.clock import START
 from heardback.vocabulary import Channel
 

@@ -3,15 +3,10 @@
 from collections.abc import Iterator
 from typing import Final
 
+from heardback.gsm import measure
 from heardback.surveys.checks import SAMPLE
 from heardback.surveys.faults import Fault
 from heardback.surveys.survey import Survey
-
-_GSM: Final = frozenset(
-    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-    "ÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
-)
-"""Source: GSM 03.38, the basic alphabet; any other character makes every one take two bytes."""
 
 _MOST_SEGMENTS: Final = 2
 
@@ -23,7 +18,7 @@ def advice(survey: Survey) -> list[Fault]:
 
 def _long_messages(survey: Survey) -> Iterator[Fault]:
     for locale in survey.locales:
-        count = _segments(survey.texts(locale).sms.render(SAMPLE))
+        count = measure(survey.texts(locale).sms.render(SAMPLE)).segments
         if count > _MOST_SEGMENTS:
             message = f"this is {count} text messages long, and each is paid for; make it shorter"
             yield Fault(path=("texts", locale, "sms"), message=message)
@@ -37,9 +32,3 @@ def _untranslated(survey: Survey) -> Iterator[Fault]:
             names = ", ".join(missing)
             message = f"these are shown in {survey.default_locale}: {names}"
             yield Fault(path=("texts", locale), message=message)
-
-
-def _segments(text: str) -> int:
-    """Return how many text messages it takes. Source: 3GPP TS 23.040, concatenation."""
-    alone, joined = (160, 153) if _GSM.issuperset(text) else (70, 67)
-    return 1 if len(text) <= alone else -(-len(text) // joined)

@@ -15,8 +15,8 @@ import orjson
 from dispatch_service import metrics
 from dispatch_service.adapters.http import Answer, Caller, Silence
 from dispatch_service.adapters.interface import Parcel, Reply
-from dispatch_service.domain.gsm import Measure, measure
 from dispatch_service.domain.message import Outcome
+from heardback.gsm import Measure, measure
 from heardback.vocabulary import Channel
 
 _REFUSED_FOR_GOOD: Final = frozenset(

@@ -12,9 +12,9 @@ from typing import Final
 import orjson
 
 from dispatch_service.adapters.interface import Parcel
-from dispatch_service.domain.gsm import Measure, measure
 from dispatch_service.rendering.composers import Composers
 from dispatch_service.rendering.sms import MOST_SEGMENTS
+from heardback.gsm import Measure, measure
 from heardback.vocabulary import Channel
 
 MOST_BYTES: Final = 30_000

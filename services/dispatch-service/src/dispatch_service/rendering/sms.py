@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from dispatch_service.adapters.interface import Parcel
-from dispatch_service.domain.gsm import Encoding, measure
 from dispatch_service.domain.message import Kind
 from dispatch_service.rendering import follow_up
 from dispatch_service.rendering.links import SurveyLinks
 from dispatch_service.rendering.wording import TEST_MARK, texts_of, values_of, words_for
+from heardback.gsm import Encoding, measure
 
 MOST_SEGMENTS: Final = 2
 """What the ready-made surveys keep to. Longer texts are sent all the same: somebody wrote them."""
@@ -43,7 +43,7 @@ class SmsComposer:
         self._links = SurveyLinks(survey_url=survey_url, link_keys=link_keys)
 
     def compose(self, parcel: Parcel) -> str:
-        """Return the text; `domain.gsm.measure` tells in how many parts it is sent.
+        """Return the text; `heardback.gsm.measure` tells in how many parts it is sent.
 
         The first message says how to stop; a reminder says that it is one where there is room.
         """

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatch_service.domain.gsm import Encoding, measure
+from heardback.gsm import Encoding, measure
 
 GSM, UCS = Encoding.GSM_7, Encoding.UCS_2
 
