@@ -59,17 +59,28 @@ class Channel(StrEnum):
 
 
 class ProgramType(StrEnum):
-    """Why a program asks: because something happened, or because it is time."""
+    """Why a program asks: something happened, it is time, or what was wrong was put right."""
 
     TRANSACTIONAL = "transactional"
     RELATIONAL = "relational"
+    RECOVERY = "recovery"
 
 
 class SlaClock(StrEnum):
-    """The two clocks of an owner task."""
+    """The clocks of an owner task. The next response is awaited after a customer wrote back."""
 
     FIRST_RESPONSE = "first_response"
+    NEXT_RESPONSE = "next_response"
     RESOLUTION = "resolution"
+
+
+class Outcome(StrEnum):
+    """What came of a customer who was unhappy: by their next answer, or by their leaving."""
+
+    RECOVERED = "recovered"
+    UNCHANGED = "unchanged"
+    LOST = "lost"
+    UNANSWERED = "unanswered"
 
 
 class Scope(StrEnum):

@@ -100,11 +100,39 @@ DETRACTOR_ALERTED: Final = _type(
 )
 
 TASK_OPENED: Final = _type("task.opened.v1", topics.TASK, payloads.TaskOpened)
+TASK_JOINED: Final = _type("task.joined.v1", topics.TASK, payloads.TaskJoined)
+TASK_ASSIGNED: Final = _type("task.assigned.v1", topics.TASK, payloads.TaskAssigned)
 TASK_ACKNOWLEDGED: Final = _type("task.acknowledged.v1", topics.TASK, payloads.TaskAcknowledged)
 TASK_CONTACTED: Final = _type("task.contacted.v1", topics.TASK, payloads.TaskContacted)
+TASK_REPLIED: Final = _type("task.replied.v1", topics.TASK, payloads.TaskReplied)
+TASK_WAITING: Final = _type("task.waiting.v1", topics.TASK, payloads.TaskWaiting)
+TASK_RESUMED: Final = _type("task.resumed.v1", topics.TASK, payloads.TaskResumed)
 TASK_RESOLVED: Final = _type("task.resolved.v1", topics.TASK, payloads.TaskResolved)
+TASK_REOPENED: Final = _type("task.reopened.v1", topics.TASK, payloads.TaskReopened)
+TASK_VERIFIED: Final = _type("task.verified.v1", topics.TASK, payloads.TaskVerified)
+TASK_CANCELLED: Final = _type("task.cancelled.v1", topics.TASK, payloads.TaskCancelled)
+TASK_ESCALATED: Final = _type("task.escalated.v1", topics.TASK, payloads.TaskEscalated)
 TASK_SLA_WARNED: Final = _type("task.sla_warned.v1", topics.TASK, payloads.TaskSlaWarned)
 TASK_SLA_BREACHED: Final = _type("task.sla_breached.v1", topics.TASK, payloads.TaskSlaBreached)
+
+THEME_THRESHOLD_REACHED: Final = _type(
+    "theme.threshold_reached.v1", topics.THEME, payloads.ThemeThresholdReached
+)
+IMPROVEMENT_OPENED: Final = _type(
+    "improvement.opened.v1", topics.IMPROVEMENT, payloads.ImprovementOpened
+)
+IMPROVEMENT_TICKETED: Final = _type(
+    "improvement.ticketed.v1", topics.IMPROVEMENT, payloads.ImprovementTicketed
+)
+IMPROVEMENT_OVERDUE: Final = _type(
+    "improvement.overdue.v1", topics.IMPROVEMENT, payloads.ImprovementOverdue
+)
+IMPROVEMENT_SHIPPED: Final = _type(
+    "improvement.shipped.v1", topics.IMPROVEMENT, payloads.ImprovementShipped
+)
+IMPROVEMENT_DECLINED: Final = _type(
+    "improvement.declined.v1", topics.IMPROVEMENT, payloads.ImprovementDeclined
+)
 
 EVENT_TYPES: Final[Mapping[str, EventType]] = {
     value.name: value for value in list(globals().values()) if isinstance(value, EventType)

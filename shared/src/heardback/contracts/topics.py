@@ -1,4 +1,8 @@
-"""Every topic, once. The key of each message is the customer id, but for `survey-version`."""
+"""Every topic, once.
+
+The key of each message is the customer id, but for `theme`, `improvement` and `survey-version`,
+whose keys are the theme's, the improvement's and the survey's id.
+"""
 
 from dataclasses import dataclass
 from typing import Final
@@ -34,6 +38,8 @@ RESPONSE: Final = Topic(name="response", retention_seconds=30 * _DAY)
 DETRACTOR_ALERT: Final = Topic(name="detractor-alert", retention_seconds=7 * _DAY)
 TASK: Final = Topic(name="task", retention_seconds=30 * _DAY)
 FOLLOW_UP: Final = Topic(name="follow-up", retention_seconds=7 * _DAY)
+THEME: Final = Topic(name="theme", retention_seconds=30 * _DAY, partitions=1)
+IMPROVEMENT: Final = Topic(name="improvement", retention_seconds=30 * _DAY, partitions=1)
 SURVEY_VERSION: Final = Topic(name="survey-version", retention_seconds=None, partitions=1)
 """Kept for good: a service that is new reads every version that invitations may be pinned to."""
 
@@ -49,6 +55,8 @@ OUTBOUND: Final = (
     DETRACTOR_ALERT,
     TASK,
     FOLLOW_UP,
+    THEME,
+    IMPROVEMENT,
     SURVEY_VERSION,
 )
 ALL: Final = (*INBOUND, *OUTBOUND, DEAD_LETTER)
