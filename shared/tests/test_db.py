@@ -8,7 +8,10 @@ from sqlalchemy.exc import ProgrammingError
 
 from heardback.clock import SystemClock
 from heardback.db import Database, is_transient
+from heardback.driver import fetch
 from heardback.ids import TimeOrderedIds
+
+_PID = text("SELECT pg_backend_pid()")
 
 
 @pytest.fixture
@@ -24,7 +27,7 @@ async def lone(database: Database) -> AsyncIterator[Database]:
 
 async def pid_of(database: Database) -> int:
     async with database.transaction() as tx:
-        return int(await tx.connection.scalar(text("SELECT pg_backend_pid()")) or 0)
+        return int(await tx.connection.scalar(_PID) or 0)
 
 
 async def end(database: Database, pid: int) -> None:
@@ -56,6 +59,29 @@ async def test_failure_is_worth_retrying_once_when_it_died_just_now(
         await pid_of(lone)
     assert is_transient(failed.value)
     assert await pid_of(lone) != pid
+
+
+async def test_failure_is_worth_retrying_once_when_it_died_between_two_statements(
+    lone: Database, database: Database
+) -> None:
+    with pytest.raises(Exception) as failed:
+        async with lone.transaction() as tx:
+            await end(database, int(await tx.connection.scalar(_PID) or 0))
+            await fetch(tx.connection, "SELECT 1")
+    assert is_transient(failed.value)
+    await pid_of(lone)
+
+
+async def test_statement_of_the_driver_is_undone_when_it_came_first_and_the_rest_failed(
+    database: Database,
+) -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with database.transaction() as tx:
+            await fetch(tx.connection, "CREATE TABLE brief (n integer)")
+            raise ZeroDivisionError
+    async with database.transaction() as tx:
+        (row,) = await fetch(tx.connection, "SELECT to_regclass($1::text) AS found", "brief")
+    assert row["found"] is None
 
 
 async def test_failure_is_worth_retrying_when_a_migration_took_a_table_or_column_away(

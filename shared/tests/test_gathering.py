@@ -57,6 +57,24 @@ async def test_calls_gather_when_a_flush_is_in_flight() -> None:
     assert flushes.seen == [["first"], ["a", "b", "c"]]
 
 
+async def test_next_flush_is_for_all_who_call_again_when_one_came_too_late_for_the_last() -> None:
+    flushes = Flushes()
+    flushes.gate.clear()
+    gathering = Gathering(flushes)
+
+    async def call_twice(letter: str) -> None:
+        await gathering(letter)
+        await gathering(letter)
+
+    calls = [asyncio.create_task(call_twice(letter)) for letter in "abc"]
+    await settle()
+    calls.append(asyncio.create_task(gathering("late")))
+    await settle()
+    flushes.gate.set()
+    await asyncio.gather(*calls)
+    assert flushes.seen == [["a", "b", "c"], ["late", "a", "b", "c"]]
+
+
 async def test_flush_takes_no_more_than_it_may_when_many_call() -> None:
     flushes = Flushes()
     gathering = Gathering(flushes, most=2)

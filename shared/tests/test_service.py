@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx2
+import orjson
 import pytest
 from aiokafka import AIOKafkaProducer
 from fastapi import APIRouter
@@ -24,12 +25,13 @@ from heardback.embedded.postgres import EmbeddedPostgres
 from heardback.embedded.processes import free_port
 from heardback.envelope import OutgoingMessage, encode
 from heardback.errors import Conflict, Invalid, NotFound
-from heardback.http import DatabaseOf
+from heardback.http import DatabaseOf, problem_of
 from heardback.ids import TimeOrderedIds
 from heardback.service import LoopEnded, Service, run
 from heardback.settings import ServiceSettings
 from heardback.testing import toy
 from heardback.testing.builders import a_purchase
+from heardback.testing.clock import START
 from heardback.testing.stack import ServiceDatabase
 from heardback.testing.waiting import until
 
@@ -189,6 +191,20 @@ async def test_error_is_a_problem_when_a_route_raises_it(service: Service) -> No
     }
     assert taken.status_code == taken.json()["status"] == 409
     assert unknown.json()["type"] == "urn:heardback:problem:not-found"
+
+
+def test_problem_stays_one_when_an_attribute_has_the_name_of_a_member() -> None:
+    class Odd(Conflict):
+        """This is odd."""
+
+    response = problem_of(Odd(kind="gift", status="open", title="Gift", at=START))
+    assert orjson.loads(response.body) == {
+        "type": "urn:heardback:problem:odd",
+        "title": "This is odd.",
+        "status": 409,
+        "kind": "gift",
+        "at": START.isoformat(),
+    }
 
 
 async def test_every_method_of_a_path_is_named_when_another_is_tried(service: Service) -> None:

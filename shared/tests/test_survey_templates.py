@@ -7,14 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from heardback.surveys.complaints import BadTemplate
-from heardback.surveys.template import (
+from heardback.surveys.template import VARIABLES, compile_template
+from heardback.templating import (
     FILTERS,
     LONGEST_RENDERED,
     LONGEST_SOURCE,
-    VARIABLES,
+    BadTemplate,
     Template,
-    compile_template,
 )
 
 WORDS = {"company": "Northwind", "customer": {"name": "Ada"}, "occurred_on": "5 March 2026"}

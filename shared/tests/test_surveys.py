@@ -30,6 +30,7 @@ READY_MADE = [
     "onboarding-ces",
     "onboarding-nps",
     "purchase-nps",
+    "recovery-nps",
     "relationship-nps",
     "service-nps",
     "support-ces",
@@ -154,7 +155,7 @@ def test_text_runs_from_right_to_left_when_its_script_does(tag: str) -> None:
     [
         ("texts.en.question", None, "is missing; en is the default and has them all"),
         ("texts.en.question", "", "write something here"),
-        ("texts.en.question", 5, "write a text, in quotes"),
+        ("texts.en.question", 5, "this reads as 5; write it in quotes"),
         ("texts.en.question", "{{ custmer }}", "there is nothing called custmer"),
         ("texts.en.question", "{{ link }}", "{{ link }} is for the text message"),
         ("texts.en.question", "a" * 301, "make it 300 at most"),

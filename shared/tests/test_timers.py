@@ -28,7 +28,7 @@ def loop_of(
 ) -> TimerLoop:
     return TimerLoop(
         database=database,
-        handlers={"send": handler},
+        handlers={"send": handler, "remind": handler},
         bell=asyncio.Event(),
         batch_size=batch_size,
         check=Health().check("timers"),
@@ -63,6 +63,27 @@ async def test_payload_and_trace_are_kept_when_the_timer_waits(
     await set_timers(database, timer)
     await loop_of(database, look).fire()
     assert seen == [timer]
+
+
+async def test_handler_of_several_kinds_is_given_all_at_once_when_they_are_due(
+    database: Database, clock: ManualClock
+) -> None:
+    seen: list[list[str]] = []
+
+    async def look(_tx: Transaction, due: Sequence[Timer]) -> None:
+        seen.append([timer.kind for timer in due])
+
+    kinds = ["send", "remind", "send"]
+    await set_timers(
+        database,
+        *(
+            Timer(kind=kind, key=f"k{place}", due_at=START - timedelta(hours=1 - place))
+            for place, kind in enumerate(kinds)
+        ),
+    )
+    clock.advance(timedelta(hours=1))
+    await loop_of(database, look).fire()
+    assert seen == [kinds]
 
 
 async def test_later_setting_wins_when_kind_and_key_are_the_same(

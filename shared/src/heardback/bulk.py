@@ -11,9 +11,11 @@ from functools import lru_cache
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Table, TextClause, text
+from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+from heardback.driver import fetch
 
 Row = Mapping[str, Any]
 """A value for each column. A `jsonb` column takes plain data; None is NULL in every column."""
@@ -30,7 +32,7 @@ def json_text(value: object) -> str:
 async def insert_rows(connection: AsyncConnection, table: Table, rows: Sequence[Row]) -> None:
     """Insert `rows`, which all name the same columns. No rows: nothing is done."""
     if rows:
-        await connection.execute(_insert(table, tuple(rows[0])), {"rows": json_text(rows)})
+        await fetch(connection, _insert(table, tuple(rows[0])), json_text(rows))
 
 
 async def insert_new_rows(
@@ -43,8 +45,7 @@ async def insert_new_rows(
     if not rows:
         return set()
     statement = _insert_new(table, tuple(rows[0]), tuple(key))
-    result = await connection.execute(statement, {"rows": json_text(rows)})
-    return {tuple(row) for row in result}
+    return {tuple(row) for row in await fetch(connection, statement, json_text(rows))}
 
 
 async def upsert_rows(
@@ -56,28 +57,28 @@ async def upsert_rows(
     """
     if rows:
         statement = _upsert(table, tuple(rows[0]), tuple(key))
-        await connection.execute(statement, {"rows": json_text(rows)})
+        await fetch(connection, statement, json_text(rows))
 
 
 @lru_cache(maxsize=256)
-def _insert(table: Table, names: tuple[str, ...], rest: str = "") -> TextClause:
+def _insert(table: Table, names: tuple[str, ...], rest: str = "") -> str:
     described = (f"{_QUOTE(name)} {table.c[name].type.compile(_DIALECT)}" for name in names)
-    return text(f"""
+    return f"""
         INSERT INTO {_QUOTE(table.name)} ({_listed(names)})
         SELECT {_listed(names)}
-        FROM json_to_recordset(CAST(:rows AS json)) AS r ({", ".join(described)})
+        FROM json_to_recordset($1::json) AS r ({", ".join(described)})
         {rest}
-    """)
+    """
 
 
 @lru_cache(maxsize=256)
-def _insert_new(table: Table, names: tuple[str, ...], key: tuple[str, ...]) -> TextClause:
+def _insert_new(table: Table, names: tuple[str, ...], key: tuple[str, ...]) -> str:
     keys = _listed(key)
     return _insert(table, names, f"ON CONFLICT ({keys}) DO NOTHING RETURNING {keys}")
 
 
 @lru_cache(maxsize=256)
-def _upsert(table: Table, names: tuple[str, ...], key: tuple[str, ...]) -> TextClause:
+def _upsert(table: Table, names: tuple[str, ...], key: tuple[str, ...]) -> str:
     replaced = [_QUOTE(name) for name in names if name not in key]
     changes = ", ".join(f"{name} = excluded.{name}" for name in replaced)
     return _insert(table, names, f"ON CONFLICT ({_listed(key)}) DO UPDATE SET {changes}")

@@ -1,7 +1,8 @@
 """Group commit: what is asked for while the database is busy goes into one transaction, next.
 
 Nobody waits for a timer. A call that comes alone is served at once; under load, calls gather while
-the flush before them is in flight, and one commit serves all of them.
+the flush before them is in flight, and one commit serves all of them. Whoever was answered by the
+one flush and asks again at once is still in time for the next.
 """
 
 import asyncio
@@ -11,10 +12,14 @@ from contextvars import Context
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
+from heardback.clock import breathe
 from heardback.db import is_transient, was_rolled_back
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+_TURNS: Final = 3
+"""Of the event loop: answers are written, requests are read, and their handlers call. Without them
+one latecomer, flushed alone, has all others wait for it, again and again."""
 
 
 @dataclass(slots=True)
@@ -56,8 +61,11 @@ class Gathering(Generic[Item, Result]):
     async def _run(self) -> None:
         calls: list[_Call[Item, Result]] = []
         try:
-            while calls := self._take():
-                await self._serve(calls)
+            while self._waiting:
+                for _ in range(_TURNS):
+                    await breathe()
+                if calls := self._take():
+                    await self._serve(calls)
         finally:
             self._running = None
             # Cancelled, as the process stops: nobody may be left waiting for ever.

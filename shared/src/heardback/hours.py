@@ -10,10 +10,10 @@ permitted time before it, and one leads back, whatever the zone does inside the 
 """
 
 import re
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from functools import lru_cache
 from itertools import accumulate, pairwise
 from typing import Any, Final
@@ -21,21 +21,23 @@ from zoneinfo import ZoneInfo
 
 from heardback.contracts.payloads import DailyHours, PermittedHours
 from heardback.vocabulary import Channel
-from heardback.zones import UTC_ZONE, zone_of
+from heardback.zones import (
+    DAY,
+    EPOCH,
+    UTC_ZONE,
+    instant_of,
+    microseconds,
+    stretches,
+    zone_of,
+)
 
 _TIME: Final = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
 _END_OF_DAY: Final = "24:00"
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_EPOCH_WEEKDAY: Final = _EPOCH.weekday()
-_MICROSECOND: Final = timedelta(microseconds=1)
-_DAY: Final = timedelta(days=1) // _MICROSECOND
+_EPOCH_WEEKDAY: Final = EPOCH.weekday()
 _HOUR: Final = timedelta(hours=1)
-_BLOCK: Final = 32 * _DAY
+_BLOCK: Final = 32 * DAY
 _CACHED_BLOCKS: Final = 4096
 _CACHED_HOURS: Final = 1024
-# Local time is at most a day from UTC: between these it is a year that `datetime` can say.
-_FIRST: Final = (datetime(1, 1, 2, tzinfo=UTC) - _EPOCH) // _MICROSECOND
-_LAST: Final = (datetime(9999, 12, 30, tzinfo=UTC) - _EPOCH) // _MICROSECOND
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +121,7 @@ def parse_span(opens: str, closes: str) -> Span:
 
 def is_permitted(at: datetime, hours: Hours, zone: ZoneInfo) -> bool:
     """Tell whether a message may reach somebody in `zone` at that instant."""
-    instant = _microseconds(at)
+    instant = microseconds(at)
     block = _block(hours, zone, instant // _BLOCK)
     return block.before(instant + 1) > block.before(instant)
 
@@ -134,7 +136,7 @@ def next_permitted(
     """
     if hours == ALWAYS:
         return at
-    instant = _microseconds(at)
+    instant = microseconds(at)
     first = instant // _BLOCK
     # A clock change swallows a day at most: what comes weekly comes in this block or the next.
     for number in range(first, first + 2):
@@ -144,7 +146,7 @@ def next_permitted(
             opening = block.instant(passed)
             if opening == instant:
                 return at
-            start = _datetime(opening)
+            start = instant_of(opening)
             return at_fraction(fraction, start=start, end=start + _HOUR, hours=hours, zone=zone)
     return None
 
@@ -160,7 +162,7 @@ def at_fraction(
         return None
     if hours == ALWAYS:
         return start + (end - start) * fraction
-    first, last = _microseconds(start), _microseconds(end)
+    first, last = microseconds(start), microseconds(end)
     numbers = range(first // _BLOCK, last // _BLOCK + 1)
     blocks = [_block(hours, zone, number) for number in numbers]
     passed = blocks[0].before(first)
@@ -170,7 +172,7 @@ def at_fraction(
     wanted = passed + min(int(permitted * fraction), permitted - 1)
     for block in blocks:
         if wanted < block.totals[-1]:
-            return _datetime(block.instant(wanted))
+            return instant_of(block.instant(wanted))
         wanted -= block.totals[-1]
     return None
 
@@ -230,7 +232,7 @@ def _block(hours: Hours, zone: ZoneInfo, number: int) -> _Block:
     start, daily = number * _BLOCK, tuple(_daily(hours.spans))
     intervals = [
         interval
-        for stretch in _stretches(zone, start, start + _BLOCK)
+        for stretch in stretches(zone, start, start + _BLOCK)
         for interval in _intervals(hours.weekdays, daily, *stretch)
     ]
     return _Block(
@@ -242,56 +244,23 @@ def _block(hours: Hours, zone: ZoneInfo, number: int) -> _Block:
 def _daily(spans: tuple[Span, ...]) -> Iterator[tuple[int, int]]:
     """Return what all spans have in common, from and until how far into the local day."""
     edges = sorted({time(0), *(edge for span in spans for edge in (span.opens, span.closes))})
-    moments = (*map(_into_day, edges), _DAY)
+    moments = (*map(_into_day, edges), DAY)
     for at, interval in zip(edges, pairwise(moments), strict=True):
         if all(at in span for span in spans):
             yield interval
-
-
-def _stretches(zone: ZoneInfo, start: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """Return the stretches of one UTC offset between `start` and `end`, each with that offset.
-
-    Source: no zone in the tz database changes its offset twice within three days.
-    """
-    offset = _offset(start, zone)
-    for day in range(start, end, _DAY):
-        if _offset(day + _DAY, zone) != offset:
-            change = _change(offset, zone, day)
-            yield start, change, offset
-            start, offset = change, _offset(change, zone)
-    yield start, end, offset
-
-
-def _change(offset: int, zone: ZoneInfo, day: int) -> int:
-    instants = range(day, day + _DAY)
-    return day + bisect_left(instants, True, key=lambda at: _offset(at, zone) != offset)
 
 
 def _intervals(
     weekdays: frozenset[int], daily: tuple[tuple[int, int], ...], start: int, end: int, offset: int
 ) -> Iterator[tuple[int, int]]:
     """Return the permitted intervals of a stretch: its local days, moved to UTC and cut to it."""
-    for day in range((start + offset) // _DAY, (end + offset) // _DAY + 1):
+    for day in range((start + offset) // DAY, (end + offset) // DAY + 1):
         if (day + _EPOCH_WEEKDAY) % 7 in weekdays:
-            midnight = day * _DAY - offset
+            midnight = day * DAY - offset
             for opens, closes in daily:
                 interval = max(midnight + opens, start), min(midnight + closes, end)
                 if interval[0] < interval[1]:
                     yield interval
-
-
-def _offset(at: int, zone: ZoneInfo) -> int:
-    local = _datetime(min(max(at, _FIRST), _LAST)).astimezone(zone)
-    return (local.utcoffset() or timedelta(0)) // _MICROSECOND
-
-
-def _microseconds(at: datetime) -> int:
-    since = at - _EPOCH
-    return since.days * _DAY + since.seconds * 1_000_000 + since.microseconds
-
-
-def _datetime(at: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=at)
 
 
 def _into_day(at: time) -> int:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Final, cast
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -131,7 +132,7 @@ ApiKeyOf = Annotated[str, Depends(api_key)]
 
 
 def problem(
-    status: int, kind: str, title: str, *, detail: str | None = None, **members: Any
+    status: int, kind: str, title: str, /, *, detail: str | None = None, **members: Any
 ) -> JSONResponse:
     """Return a problem (RFC 9457). `kind` is its stable name; `members` say more."""
     body = {"type": f"urn:heardback:problem:{kind}", "title": title, "status": status}
@@ -139,7 +140,10 @@ def problem(
         body["detail"] = detail
     headers = {"Retry-After": _RETRY_AFTER_SECONDS} if status == 503 else None
     return JSONResponse(
-        {**body, **members}, status, headers=headers, media_type="application/problem+json"
+        {**body, **jsonable_encoder(members), **body},  # no member takes the place of these
+        status,
+        headers=headers,
+        media_type="application/problem+json",
     )
 
 

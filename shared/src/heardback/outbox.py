@@ -22,6 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from heardback.driver import fetch
 from heardback.envelope import OutgoingMessage
 
 CHANNEL = "outbox"
@@ -49,22 +50,18 @@ def outbox_table(metadata: MetaData) -> Table:
 
 _TABLE = outbox_table(MetaData())
 
-_STAGE = text("""
+_STAGE = """
     WITH staged AS (
         INSERT INTO outbox (topic, key, value, headers)
-        SELECT * FROM unnest(CAST(:topics AS text[]), CAST(:keys AS bytea[]),
-                             CAST(:values AS bytea[]), CAST(:headers AS bytea[]))
+        SELECT * FROM unnest($2::text[], $3::bytea[], $4::bytea[], $5::bytea[])
     )
-    SELECT pg_notify(current_schema() || '_' || CAST(:channel AS text), '')
-""")
-_CLAIM = text("""
+    SELECT pg_notify(current_schema() || '_' || $1::text, '')
+"""
+_CLAIM = """
     SELECT seq, topic, key, value, headers FROM outbox
-    WHERE published_at IS NULL ORDER BY seq LIMIT :limit
-""")
-_MARK = text("""
-    UPDATE outbox SET published_at = :now
-    WHERE seq = ANY(CAST(CAST(:seqs AS text) AS bigint[]))
-""")
+    WHERE published_at IS NULL ORDER BY seq LIMIT $1
+"""
+_MARK = "UPDATE outbox SET published_at = $1 WHERE seq = ANY($2::text::bigint[])"
 _PURGE = text("""
     DELETE FROM outbox WHERE ctid = ANY(ARRAY(
         SELECT ctid FROM outbox WHERE published_at < :before ORDER BY published_at LIMIT :limit
@@ -100,8 +97,7 @@ def pack(headers: Sequence[tuple[str, str]]) -> bytes:
 async def stage(connection: AsyncConnection, rows: Sequence[Row]) -> None:
     """Write `rows` into the outbox, in order."""
     columns = [list(column) for column in zip(*rows, strict=True)]
-    bound = dict(zip(("topics", "keys", "values", "headers"), columns, strict=True))
-    await connection.execute(_STAGE, {"channel": CHANNEL, **bound})
+    await fetch(connection, _STAGE, CHANNEL, *columns)
 
 
 async def lock(connection: AsyncConnection) -> bool:
@@ -114,15 +110,12 @@ async def lock(connection: AsyncConnection) -> bool:
 
 async def claim(connection: AsyncConnection, *, limit: int) -> list[StagedMessage]:
     """Return the oldest unpublished rows, in order."""
-    rows = await connection.execute(_CLAIM, {"limit": limit})
     return [
         StagedMessage(
-            seq=row.seq,
-            message=OutgoingMessage(
-                topic=row.topic, key=row.key, value=row.value, headers=unpack(row.headers)
-            ),
+            seq=seq,
+            message=OutgoingMessage(topic=topic, key=key, value=value, headers=unpack(headers)),
         )
-        for row in rows
+        for seq, topic, key, value, headers in await fetch(connection, _CLAIM, limit)
     ]
 
 
@@ -130,7 +123,7 @@ async def mark_published(
     connection: AsyncConnection, seqs: Sequence[int], *, now: datetime
 ) -> None:
     """Note that the broker has acknowledged these rows."""
-    await connection.execute(_MARK, {"seqs": f"{{{','.join(map(str, seqs))}}}", "now": now})
+    await fetch(connection, _MARK, now, f"{{{','.join(map(str, seqs))}}}")
 
 
 async def purge(connection: AsyncConnection, *, before: datetime, limit: int) -> int:

@@ -28,6 +28,7 @@ T = TypeVar("T")
 _log = structlog.get_logger(__name__)
 _PARTITIONER: Final = DefaultPartitioner()
 _IDLE_SECONDS: Final = 5.0
+_GATHER_SECONDS: Final = 0.05
 _STANDBY_SECONDS: Final = 0.1
 _SEND_SECONDS: Final = 15.0
 _START_OVER_SECONDS: Final = 1.0
@@ -98,6 +99,8 @@ class Relay:
             if published is None:
                 await wait_any(stop, clock=self._clock, seconds=_STANDBY_SECONDS)
             elif published < self._batch_size:
+                # A turn costs as much as a hundred messages: under load, they gather.
+                await wait_any(stop, clock=self._clock, seconds=_GATHER_SECONDS)
                 await wait_any(stop, self._bell, clock=self._clock, seconds=_IDLE_SECONDS)
 
     async def _send(self, messages: Sequence[OutgoingMessage]) -> None:

@@ -35,6 +35,8 @@ class ServiceSettings(BaseSettings):
         default=86_400, ge=0, description="How long published events can still be republished."
     )
     board_url: str = Field(default="", description="Of the owners' board, for the navigation.")
+    improvements_url: str = Field(default="", description="Of the improvements, likewise.")
+    rules_url: str = Field(default="", description="Of the closed loop's rules, likewise.")
     dashboard_url: str = Field(default="", description="Of the dashboard, likewise.")
     programs_url: str = Field(default="", description="Of the programs, likewise.")
     surveys_url: str = Field(default="", description="Of the surveys, likewise.")

@@ -29,7 +29,7 @@ def set_up_logs(service: str, *, log_format: Literal["console", "json"], level: 
     renderer: list[Processor] = (
         [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
         if log_format == "json"
-        else [structlog.dev.ConsoleRenderer(colors=False)]
+        else [_console()]
     )
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -62,6 +62,13 @@ def set_up_telemetry(service: str, *, otlp_endpoint: str | None) -> None:
         exporter = OTLPSpanExporter(endpoint=f"{otlp_endpoint.rstrip('/')}/v1/traces")
         provider.add_span_processor(BatchSpanProcessor(exporter))
         trace.set_tracer_provider(provider)
+
+
+def _console() -> Processor:
+    # Not the traceback of `rich`, which shows local variables: secrets and customers are in them.
+    return structlog.dev.ConsoleRenderer(
+        colors=False, exception_formatter=structlog.dev.plain_traceback
+    )
 
 
 def _add_trace_id(

@@ -23,7 +23,10 @@ from heardback.retrying import Backoff, describe, until_it_works
 from heardback.timers import Timer
 
 TimerHandler = Callable[[Transaction, Sequence[Timer]], Awaitable[None]]
-"""Has the effects of due timers of one kind, within the transaction that deletes them."""
+"""Has the effects of due timers, the earliest first, within the transaction that deletes them.
+
+One that stands for several kinds is given all of them at once, so that it can lock in one order.
+"""
 
 _log = structlog.get_logger(__name__)
 _LONGEST_SLEEP_SECONDS: Final = timers.LONGEST_SLEEP.total_seconds()
@@ -97,11 +100,11 @@ class TimerLoop:
             due = await timers.claim_due(tx.connection, now=tx.now, limit=limit)
             if seen is not None:
                 seen.extend(due)
-            by_kind: dict[str, list[Timer]] = defaultdict(list)
+            by_handler: dict[TimerHandler, list[Timer]] = defaultdict(list)
             for timer in due:
-                by_kind[timer.kind].append(timer)
-            for kind, group in by_kind.items():
-                await self._handlers[kind](tx, group)
+                by_handler[self._handlers[timer.kind]].append(timer)
+            for handler, group in by_handler.items():
+                await handler(tx, group)
         self._measure(due)
         return len(due)
 

@@ -7,7 +7,7 @@ so that a timer fires once whatever dies. Cost grows with what is due, not with 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any, Final
 
 from sqlalchemy import Column, DateTime, Index, Integer, MetaData, Table, Text, text
@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heardback.bulk import upsert_rows
+from heardback.driver import fetch
 
 CHANNEL = "timer"
 LONGEST_SLEEP: Final = timedelta(seconds=60)
@@ -52,13 +53,13 @@ def timer_table(metadata: MetaData) -> Table:
 _TABLE = timer_table(MetaData())
 
 # `now` is a parameter, not clock_timestamp(): a volatile bound can't limit the index scan.
-_CLAIM = text("""
+_CLAIM = """
     DELETE FROM timer WHERE ctid = ANY(ARRAY(
-        SELECT ctid FROM timer WHERE due_at <= :now ORDER BY due_at LIMIT :limit
+        SELECT ctid FROM timer WHERE due_at <= $1 ORDER BY due_at LIMIT $2
         FOR UPDATE SKIP LOCKED
     ))
     RETURNING kind, key, due_at, payload, traceparent, attempts
-""")
+"""
 _TAKE = text("DELETE FROM timer WHERE kind = :kind AND key = :key AND due_at = :due_at")
 _NEXT_DUE = text("SELECT due_at FROM timer ORDER BY due_at LIMIT 1")
 _CANCEL = text("DELETE FROM timer WHERE kind = :kind AND key = ANY(CAST(:keys AS text[]))")
@@ -89,8 +90,8 @@ async def cancel_timers(connection: AsyncConnection, kind: str, keys: Collection
 
 async def claim_due(connection: AsyncConnection, *, now: datetime, limit: int) -> list[Timer]:
     """Take the timers that are due, the earliest first; they are back if it rolls back."""
-    rows = await connection.execute(_CLAIM, {"now": now, "limit": limit})
-    return sorted((Timer(**row._mapping) for row in rows), key=lambda timer: timer.due_at)
+    rows = await fetch(connection, _CLAIM, now, limit)
+    return sorted((Timer(**row) for row in rows), key=attrgetter("due_at"))
 
 
 async def take(connection: AsyncConnection, timer: Timer) -> bool:

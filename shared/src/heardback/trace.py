@@ -29,7 +29,8 @@ def new_traceparent() -> str:
     context = trace.get_current_span().get_span_context()
     if context.is_valid:
         return f"00-{context.trace_id:032x}-{context.span_id:016x}-{int(context.trace_flags):02x}"
-    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+    told = secrets.token_hex(24)
+    return f"00-{told[:32]}-{told[32:]}-01"
 
 
 def trace_id_of(traceparent: str | None) -> str | None:

@@ -15,7 +15,7 @@ _TIME: Final = re.compile(r"\d\d:\d\d")
 
 
 class _Loader(yaml.SafeLoader):
-    """The safe loader, which also refuses a key that stands twice, and aliases.
+    """The safe loader, which also refuses a key that stands twice, aliases, and what JSON lacks.
 
     Aliases of aliases are a short text for more than any memory holds.
     """
@@ -39,6 +39,12 @@ class _Loader(yaml.SafeLoader):
                 )
             seen.add(str(key.value))
         return super().construct_mapping(node, deep=deep)
+
+
+_NOT_IN_JSON: Final = [f"tag:yaml.org,2002:{kind}" for kind in ("binary", "omap", "pairs", "set")]
+_Loader.yaml_constructors = {
+    tag: made for tag, made in _Loader.yaml_constructors.items() if tag not in _NOT_IN_JSON
+}
 
 
 class _Dumper(yaml.SafeDumper):

@@ -1,4 +1,4 @@
-"""How long is left, in words; `console.js` says the same while it ticks."""
+"""How long is left, in words; `clocks.js` says the same while it ticks."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta

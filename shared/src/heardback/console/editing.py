@@ -1,11 +1,14 @@
-"""Parts of an editor for YAML: numbered lines, and what is wrong, line by line."""
+"""Parts of an editor for YAML: what was typed, numbered lines, and what is wrong, line by line."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import yaml
 from markupsafe import Markup, escape
+
+from heardback.faults import Fault
+from heardback.yaml_text import line_of, read_yaml
 
 _SPARE_LINES: Final = 200
 _FIRST_LINES: Final = 22
@@ -18,6 +21,37 @@ class LineFault:
     line: int
     field: str
     message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Typed:
+    """A text as it was typed, and the data in it. `fault`: why there is none."""
+
+    text: str
+    data: Any = None
+    node: yaml.Node | None = None
+    fault: LineFault | None = None
+
+    def locate(self, faults: Iterable[Fault]) -> list[LineFault]:
+        """Return the faults with their lines, from the first line on."""
+        found = [
+            LineFault(line=line_of(self.node, fault.path), field=fault.field, message=fault.message)
+            for fault in faults
+        ]
+        return sorted(found, key=lambda fault: fault.line)
+
+
+def read_typed(text: str, *, longest: int) -> Typed:
+    """Read what somebody typed, of at most `longest` characters; it never raises."""
+    text = text.replace("\r\n", "\n")
+    if len(text) > longest:
+        most = f"this is longer than {longest:,} characters; make it shorter"
+        return Typed(text=text, fault=LineFault(line=1, field="", message=most))
+    try:
+        data, node = read_yaml(text)
+    except yaml.YAMLError as error:
+        return Typed(text=text, fault=yaml_fault(text, error))
+    return Typed(text=text, data=data, node=node)
 
 
 def yaml_fault(text: str, error: yaml.YAMLError) -> LineFault:

@@ -46,6 +46,8 @@ def navigation(settings: ServiceSettings) -> list[NavigationLink]:
     """Return the lines of the rail: the pages whose address is known."""
     pages = {
         "Board": settings.board_url,
+        "Improvements": settings.improvements_url,
+        "Rules": settings.rules_url,
         "Dashboard": settings.dashboard_url,
         "Programs": settings.programs_url,
         "Surveys": settings.surveys_url,

@@ -2,10 +2,11 @@
 
 A message's id is `<boot>-<number>`. Whoever missed one, or met another process, is told to fetch
 the page again (`reset`); nothing is replayed. A page that reads too slowly is reset as well, so
-memory stays bounded.
+memory stays bounded. Other systems listen in the same way; they are sent data, not elements.
 """
 
 import asyncio
+import re
 from collections import deque
 from collections.abc import AsyncIterator
 from datetime import datetime
@@ -18,6 +19,7 @@ from heardback.clock import Clock, wait_any
 from heardback.ids import Ids
 
 HEARTBEAT_SECONDS: Final = 15.0
+_LINE_BREAK: Final = re.compile(r"\r\n|\r|\n")
 _HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
@@ -57,8 +59,12 @@ class Hub:
 
     def publish(self, html: str) -> None:
         """Send elements, each with an id, to every page."""
+        self.send("patch", html)
+
+    def send(self, event: str, data: str) -> None:
+        """Send a message of the kind `event` to everybody who listens."""
         self._number += 1
-        self._fan_out(frame(self.position, "patch", html))
+        self._fan_out(frame(self.position, event, data))
 
     def reset(self) -> None:
         """Let every page fetch itself again."""
@@ -98,9 +104,10 @@ class Hub:
 def frame(message_id: str, event: str, data: str) -> bytes:
     """Return one message as it goes over the wire.
 
-    Every kind of line break in `data` starts a `data:` line: a text can't forge a message.
+    Every line break in `data` starts a `data:` line: a text can't forge a message. What Unicode
+    alone calls a line break is none here: JSON with one in it comes out as it went in.
     """
-    lines = "".join(f"data: {line}\n" for line in data.splitlines() or [""])
+    lines = "".join(f"data: {line}\n" for line in _LINE_BREAK.split(data))
     return f"id: {message_id}\nevent: {event}\n{lines}\n".encode()
 
 

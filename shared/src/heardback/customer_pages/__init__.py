@@ -58,13 +58,15 @@ class CustomerPages:
             undefined=StrictUndefined,
         )
         self._environment.globals.update(company=company, style=style)
-        self._headers: Final = {
-            "Content-Security-Policy": policy_for(style),
-            "Referrer-Policy": "no-referrer",
-            "Cache-Control": "no-store",
-            "X-Robots-Tag": "noindex, nofollow",
-            "X-Content-Type-Options": "nosniff",
+        headers = {
+            "content-security-policy": policy_for(style),
+            "referrer-policy": "no-referrer",
+            "cache-control": "no-store",
+            "x-robots-tag": "noindex, nofollow",
+            "x-content-type-options": "nosniff",
         }
+        # Encoded once, and not for each page.
+        self._headers: Final = [(name.encode(), text.encode()) for name, text in headers.items()]
 
     def page(
         self,
@@ -88,9 +90,9 @@ class CustomerPages:
         self, html: str | bytes, status: int = 200, headers: Mapping[str, str] | None = None
     ) -> HTMLResponse:
         """Return a page that is rendered, with the headers that keep it to itself."""
-        return HTMLResponse(
-            html, status, headers={**self._headers, **headers} if headers else self._headers
-        )
+        page = HTMLResponse(html, status, headers)
+        page.raw_headers += self._headers
+        return page
 
     def message(
         self, title: str, *lines: str, status: int, locale: str | None = None

@@ -10,7 +10,8 @@ from heardback.surveys.documents import SurveyDocument
 from heardback.surveys.faults import Fault, SurveyFaults
 from heardback.surveys.ready import DEFAULT, newest_ready_made, ready_made
 from heardback.surveys.survey import Survey, Texts, Thanks
-from heardback.surveys.template import FILTERS, VARIABLES, Template
+from heardback.surveys.template import VARIABLES
+from heardback.templating import FILTERS, Template
 
 __all__ = [
     "DEFAULT",

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from heardback.locales import chain
-from heardback.surveys.complaints import BadTemplate
 from heardback.surveys.documents import SurveyDocument, TextsDocument, read_document
 from heardback.surveys.faults import Fault, Path, SurveyFaults
 from heardback.surveys.survey import Survey, TextsByPath, flatten
-from heardback.surveys.template import Template, compile_template
+from heardback.surveys.template import compile_template
+from heardback.templating import BadTemplate, Template
 from heardback.vocabulary import Category
 
 SAMPLE: Final[Mapping[str, Any]] = {

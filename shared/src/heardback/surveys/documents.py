@@ -1,12 +1,12 @@
 """Surveys as people write them: what each field takes. What texts mean is checked in `checks`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
-from pydantic_core import ErrorDetails
 
+from heardback.faults import NO_FIELDS, plain_faults
 from heardback.surveys.faults import Fault, SurveyFaults
 from heardback.vocabulary import Category, Scale
 
@@ -24,20 +24,6 @@ _PATTERN_WORDS: Final = {
     _ID: "write a-z, 0-9 and dashes, beginning with a letter",
     _DRIVER: "write a-z, 0-9 and _, beginning with a letter",
     _HTTPS: "write an address that begins with https://",
-}
-_IN_OTHER_WORDS: Final = {
-    "missing": "is missing",
-    "extra_forbidden": "there is no such field",
-    "string_type": "write a text, in quotes",
-    "string_too_short": "write something here",
-    "string_too_long": "write at most {max_length} characters",
-    "too_short": "name at least {min_length}",
-    "too_long": "name at most {max_length}",
-    "tuple_type": "write a list, in brackets",
-    "dict_type": "write fields below it, each as 'name: value'",
-    "model_type": "write fields below it, each as 'name: value'",
-    "mapping_type": "write fields below it, each as 'name: value'",
-    "enum": "write {expected}",
 }
 
 Source = Annotated[str, StringConstraints(min_length=1)]
@@ -98,7 +84,7 @@ def read_document(document: Mapping[str, Any]) -> SurveyDocument:
     Raises: SurveyFaults with every fault.
     """
     if not isinstance(document, Mapping):
-        raise SurveyFaults([Fault(path=(), message="write one 'field: value' on each line")])
+        raise SurveyFaults([NO_FIELDS])
     try:
         size = len(orjson.dumps(document))
     except TypeError:
@@ -109,21 +95,4 @@ def read_document(document: Mapping[str, Any]) -> SurveyDocument:
     try:
         return SurveyDocument.model_validate(dict(document))
     except ValidationError as error:
-        raise SurveyFaults(list(_faults(error.errors()))) from None
-
-
-def _faults(errors: list[ErrorDetails]) -> Iterator[Fault]:
-    for error in errors:
-        path, field = error["loc"], error["loc"][-1] if error["loc"] else ""
-        if field == "[key]" and error["type"] == "string_type":
-            message = f"a name here reads as {error['input']!r}; write it in quotes"
-            yield Fault(path=path[:-2], message=message)
-        else:
-            yield Fault(path=tuple(part for part in path if part != "[key]"), message=_plain(error))
-
-
-def _plain(error: ErrorDetails) -> str:
-    context = error.get("ctx", {})
-    if error["type"] in _IN_OTHER_WORDS:
-        return _IN_OTHER_WORDS[error["type"]].format(**context)
-    return _PATTERN_WORDS.get(str(context.get("pattern")), error["msg"])
+        raise SurveyFaults(list(plain_faults(error.errors(), _PATTERN_WORDS))) from None

@@ -1,24 +1,10 @@
 """What is wrong with a survey that somebody wrote: where, and what to do."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from heardback.errors import Invalid
-
-Path = tuple[str | int, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
-    """What is wrong: the path of the field, and what to do."""
-
-    path: Path
-    message: str
-
-    @property
-    def field(self) -> str:
-        """The path as text: `texts.en.question`."""
-        return ".".join(map(str, self.path))
+from heardback.faults import Fault as Fault
+from heardback.faults import Path as Path
 
 
 class SurveyFaults(Invalid):

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from heardback.locales import Direction, chain, direction_of
-from heardback.surveys.template import Template, compile_template
+from heardback.surveys.template import compile_template
+from heardback.templating import Template
 from heardback.vocabulary import Category, Scale
 
 TextsByPath = Mapping[str, Template]

@@ -1,21 +1,20 @@
-// The console's one script: live patches, forms without reload, a panel, ticking clocks, theme.
-// What markup it understands is written in the docstring of heardback.console.
+// Live patches, forms without reload, a panel; the docstring of heardback.console lists the markup.
 
 const body = document.body;
 const byId = (id) => document.getElementById(id);
 const main = byId("main");
 const dialog = byId("dialog");
-let clockOffset = Number(body.dataset.now) - Date.now();
 let position = body.dataset.position;
+let asked = 0; // panels so far
 
 // Patching: change what differs and nothing else, so that focus and half-typed text stay.
-
 function morph(old, fresh) {
   if (old.nodeType !== Node.ELEMENT_NODE) {
     if (old.data !== fresh.data) old.data = fresh.data;
     return;
   }
   if (Number(fresh.dataset.rev) < Number(old.dataset.rev)) return;
+  if (old.id.endsWith("notice") && !fresh.textContent) return;
   for (const { name } of [...old.attributes]) {
     if (!fresh.hasAttribute(name) && name !== "open") old.removeAttribute(name);
   }
@@ -27,7 +26,7 @@ function morph(old, fresh) {
 
 function morphChildren(old, fresh) {
   const wanted = new Set([...fresh.children].map((child) => child.id));
-  for (const child of [...old.children]) if (child.id && !wanted.has(child.id)) child.remove();
+  for (const child of [...old.children]) if (child.id && !wanted.has(child.id)) leave(child);
   const kept = new Map([...old.children].filter((child) => child.id).map((child) => [child.id, child]));
   let at = old.firstChild;
   for (const child of [...fresh.childNodes]) {
@@ -42,37 +41,68 @@ function morphChildren(old, fresh) {
   }
   while (at) {
     const next = at.nextSibling;
-    at.remove();
+    if (!halfTyped(at)) at.remove();
     at = next;
   }
+}
+
+// A form may not fit any more when the task moved on; what was typed in it is its author's.
+function halfTyped(node) {
+  return [...(node.querySelectorAll?.("textarea") ?? [])].some((text) => text.value !== text.defaultValue);
+}
+
+function leave(node) {
+  if (halfTyped(node)) return;
+  const focused = node.contains(document.activeElement);
+  const next = node.nextElementSibling ?? node.previousElementSibling;
+  node.remove();
+  if (focused) next?.querySelector("a, button")?.focus({ preventScroll: true });
 }
 
 function keepingFocus(change) {
   const { id } = document.activeElement ?? {};
   change();
-  if (id && document.activeElement?.id !== id) byId(id)?.focus({ preventScroll: true });
-  tick();
+  if (id && document.activeElement?.id !== id) (byId(id) ?? byId("panel-title"))?.focus({ preventScroll: true });
+  document.dispatchEvent(new Event("patched"));
 }
 
 function place(fresh) {
   const [old, into, panel] = [byId(fresh.id), byId(fresh.dataset.into), byId("panel")];
   const revision = Number(fresh.dataset.rev);
-  if (panel?.dataset.watch === fresh.id && Number(panel.dataset.rev) < revision) refetch();
+  if (panel?.dataset.watch === fresh.id && Number(panel.dataset.rev) < revision) {
+    if (dialog.contains(panel)) showPanel(dialog.dataset.href).catch(stale);
+    else stale();
+  }
   if (old && revision < Number(old.dataset.rev)) return;
+  if (old && old.dataset.anew !== fresh.dataset.anew) stale();
+  if (into && !wanted(fresh, into)) {
+    if (old) leave(old), stale();
+    return;
+  }
   const gone = "gone" in fresh.dataset;
-  if (into && "partial" in into.dataset) {
-    refetch();
+  const moves = gone || old?.dataset.order !== fresh.dataset.order;
+  const beyond = !old && (gone || into?.lastElementChild?.dataset.order < fresh.dataset.order);
+  if (into?.dataset.partial === "end" ? moves && !beyond : into && "partial" in into.dataset) {
+    stale();
     if (gone || !old) return;
   }
-  if (gone) old?.remove();
-  else if (old) morph(old, fresh);
+  if (into?.dataset.partial === "end" && beyond) return;
+  if (gone) {
+    if (old) leave(old);
+  } else if (old) morph(old, fresh);
   if (into && !gone) seat(old ?? fresh, into);
+}
+
+function wanted(row, into) {
+  const says = (name) => row.dataset[name.slice("only".length).toLowerCase()];
+  return Object.entries(into.dataset).every(([name, value]) => !/^only/.test(name) || says(name) === value);
 }
 
 function seat(row, into) {
   const after = (other) => other !== row && other.dataset.order > row.dataset.order;
   const next = [...into.children].find(after) ?? null;
   if (row.parentNode !== into || row.nextElementSibling !== next) into.insertBefore(row, next);
+  if (into.childElementCount > Number(into.dataset.most)) stale();
 }
 
 function apply(html) {
@@ -88,31 +118,41 @@ async function load(url) {
   return new DOMParser().parseFromString(await answer.text(), "text/html");
 }
 
-let fetching = false;
-let again = false;
+// What others change may wait: as long as fetching it is dear, and until somebody looks.
+
+let [loading, again, resting] = [false, false];
+
+function stale() {
+  again = true;
+  if (!loading && !resting && !document.hidden) refetch();
+}
 
 async function refetch() {
-  again = fetching;
-  if (fetching) return;
-  fetching = true;
-  const [before, url] = [position, location.href];
+  again = loading;
+  if (loading) return;
+  loading = true;
+  clearTimeout(resting);
+  const [began, before, url] = [Date.now(), position, location.href];
   try {
     const page = await load(url);
     if (url === location.href) keepingFocus(() => morph(main, page.getElementById("main")));
     if (dialog.open) await showPanel(dialog.dataset.href);
-    again ||= position !== before || url !== location.href;
+    again ||= position !== before;
   } catch {
     again = true;
   }
-  setTimeout(() => {
-    fetching = false;
-    if (again) refetch();
-  }, 1000);
+  loading = false;
+  const rest = () => ((resting = undefined), again && stale());
+  resting = setTimeout(rest, Math.min(1000 + 10 * (Date.now() - began), 10000));
+  if (url !== location.href) refetch();
 }
+
+document.addEventListener("visibilitychange", () => again && stale());
 
 // Live: one tab listens, the others hear it from there; browsers allow few connections a host.
 
 let heardAt = Date.now();
+const isSilent = () => Date.now() - heardAt > 40000;
 
 function show(state, text) {
   const live = byId("live");
@@ -124,18 +164,20 @@ function show(state, text) {
 function receive({ type, id, data }) {
   heardAt = Date.now();
   show("live", "Live");
-  if (type === "beat") clockOffset = Number(data) - Date.now();
+  if (type === "beat") document.dispatchEvent(new CustomEvent("beat", { detail: Number(data) }));
   const follows = type === "patch" ? position.replace(/\d+$/, (n) => Number(n) + 1) : position;
   position = id;
-  if (type === "reset" || id !== follows) refetch();
+  if (type === "reset" || id !== follows) stale();
   else if (type === "patch") apply(data);
 }
 
 function listen(url) {
   const channel = new BroadcastChannel(`live ${url}`);
   channel.onmessage = ({ data }) => receive(data);
+  let source;
   const connect = () => {
-    const source = new EventSource(`${url}?after=${position}`);
+    source?.close();
+    source = new EventSource(`${url}?after=${position}`);
     for (const type of ["patch", "reset", "beat"]) {
       source.addEventListener(type, ({ lastEventId, data }) => {
         const message = { type, id: lastEventId, data };
@@ -148,8 +190,13 @@ function listen(url) {
       if (source.readyState === EventSource.CLOSED) setTimeout(connect, 3000);
     };
   };
-  const lead = () => new Promise(connect); // never settles: the lock is held while the tab lives
+  const lead = () => {
+    connect();
+    setInterval(() => isSilent() && connect(), 20000); // a dead connection may look alive for hours
+    return new Promise(() => {}); // never settles: the lock is held while the tab lives
+  };
   show("waiting", "Connecting…");
+  setInterval(() => isSilent() && show("waiting", "Reconnecting…"), 1000);
   if (navigator.locks) navigator.locks.request(`live ${url}`, lead);
   else lead();
 }
@@ -159,6 +206,7 @@ function listen(url) {
 function say(text) {
   const place = (dialog.open && byId("panel-notice")) || byId("notice");
   place.textContent = text;
+  delete place.dataset.level;
 }
 
 async function send(form, submitter) {
@@ -171,7 +219,7 @@ async function send(form, submitter) {
       headers: { "X-Patch": "1" },
     });
     const html = answer.headers.get("content-type")?.startsWith("text/html");
-    if (answer.ok && !("keep" in form.dataset)) form.reset();
+    if (answer.ok && !("keep" in form.dataset)) finish(form);
     if (html) apply(await answer.text());
     else say((await answer.json()).title);
   } catch {
@@ -181,16 +229,30 @@ async function send(form, submitter) {
   }
 }
 
-async function showPanel(href) {
-  const [old, panel] = [byId("panel"), (await load(href)).getElementById("panel")];
+function finish(form) {
+  form.reset();
+  const folded = form.closest("details");
+  folded?.querySelector("summary").focus({ preventScroll: true });
+  folded?.removeAttribute("open");
+  if (dialog.contains(form)) dialog.dataset.href = dialog.dataset.href.split(/[?#]/)[0];
+  for (const notice of document.querySelectorAll(".notice[id]")) notice.textContent = "";
+}
+
+async function showPanel(href, reveal) {
+  const turn = reveal ? ++asked : 0;
+  const panel = (await load(href)).getElementById("panel");
+  const old = byId("panel");
+  if (!panel) throw new Error(`no panel at ${href}`);
+  if (reveal ? turn !== asked : !dialog.open || dialog.dataset.href !== href) return; // overtaken
   if (old?.dataset.watch === panel.dataset.watch) keepingFocus(() => morph(old, panel));
   else dialog.replaceChildren(panel);
   dialog.dataset.href = href;
   if (!dialog.open) dialog.showModal();
-  tick();
+  document.dispatchEvent(new Event("patched"));
+  if (reveal) document.dispatchEvent(new CustomEvent("panel", { detail: new URL(href).hash.slice(1) }));
 }
 
-dialog.addEventListener("close", () => dialog.replaceChildren());
+dialog.addEventListener("close", () => (asked++, dialog.replaceChildren()));
 
 document.addEventListener("submit", (event) => {
   const page = "page" in (event.submitter?.dataset ?? {});
@@ -204,13 +266,24 @@ document.addEventListener("click", (event) => {
   const plain = !(event.ctrlKey || event.metaKey || event.shiftKey || event.altKey);
   if (link && plain) {
     event.preventDefault();
-    showPanel(link.href).catch(() => location.assign(link.href));
+    openPanel(link);
   }
   if (dialog.open && (event.target === dialog || event.target.closest("[data-close]"))) {
     event.preventDefault();
     dialog.close();
   }
 });
+
+async function openPanel(link) {
+  link.ariaBusy = "true";
+  try {
+    await showPanel(link.href, true);
+  } catch (error) {
+    if (!(error instanceof TypeError)) location.assign(link.href); // its page says why
+    else say("It could not be fetched. Check the connection, then try again.");
+  }
+  link.ariaBusy = null;
+}
 
 let filtering;
 document.addEventListener("input", ({ target }) => {
@@ -224,38 +297,4 @@ document.addEventListener("input", ({ target }) => {
   }, 250);
 });
 
-// Clocks tick by the server's time; the words are those of countdown.py.
-
-function duration(seconds) {
-  const part = (unit, wrap) => Math.floor((wrap ? seconds % wrap : seconds) / unit);
-  const two = (number) => String(number).padStart(2, "0");
-  if (seconds < 3600) return `${part(60)}:${two(seconds % 60)}`;
-  if (seconds < 86400) return `${part(3600)} h ${two(part(60, 3600))} m`;
-  return `${part(86400)} d ${two(part(3600, 86400))} h`;
-}
-
-function tick() {
-  const now = Date.now() + clockOffset;
-  for (const clock of document.querySelectorAll("[data-due]")) {
-    const left = (Number(clock.dataset.due) - now) / 1000;
-    const late = left <= 0;
-    const text = duration(Math.floor(Math.abs(left))) + (late ? " late" : "");
-    if (clock.textContent !== text) clock.textContent = text;
-    const level = late ? "late" : left < 1800 ? "soon" : "ok";
-    if (clock.dataset.level !== level) clock.dataset.level = level;
-  }
-  if (body.dataset.live && Date.now() - heardAt > 40000) show("waiting", "Reconnecting…");
-}
-
-const theme = byId("theme");
-theme.hidden = false;
-theme.addEventListener("click", () => {
-  const set = document.documentElement.dataset;
-  const dark = (set.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
-  set.theme = dark ? "light" : "dark";
-  document.cookie = `theme=${set.theme}; path=/; max-age=31536000; samesite=lax`;
-});
-
 if (body.dataset.live) listen(body.dataset.live);
-tick();
-setInterval(tick, 1000);
