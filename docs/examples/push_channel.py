@@ -6,9 +6,9 @@ from typing import Final
 
 import orjson
 
-from dispatch_service.adapters.http import Caller, Silence
 from dispatch_service.adapters.interface import Parcel, Reply
 from dispatch_service.domain.message import Outcome
+from heardback.calls.http import Caller, Silence
 from heardback.vocabulary import Channel
 
 FOR_GOOD: Final = (404, 410)  # the gateway knows no such device, or no longer

@@ -236,6 +236,12 @@ def test_name_is_only_text_when_it_looks_like_markup_or_headers() -> None:
     assert "&lt;b&gt;Eve" in part(mail, "html")
 
 
+def test_lines_end_alike_when_a_text_has_other_ends() -> None:
+    content = {"text": "one\rtwo\r\nthree\n.four", "subject": "Your parcel"}
+    raw, _ = a_mail(kind=Kind.FOLLOW_UP, content=content)
+    assert raw.count(b"\r\n") == raw.count(b"\n") == raw.count(b"\r")
+
+
 @pytest.mark.parametrize("name", [None, "", "  ", "\r\n", "\u202e"])
 def test_greeting_names_nobody_when_the_name_is(name: str | None) -> None:
     _, mail = a_mail(name=name)

@@ -3,7 +3,7 @@
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
 from typing import Any
@@ -150,11 +150,11 @@ async def listening(**options: Any) -> AsyncIterator[Server]:
         await asyncio.sleep(0)
 
 
-async def handed_in(port: int, **fields: Any) -> Reply:
+async def handed_in(port: int, mail: Mail = MAIL, **fields: Any) -> Reply:
     known = {"host": "127.0.0.1", "port": port, "tls": "none", "timeout_seconds": 5}
     line = SmtpLine(SmtpRoute(**{**known, **fields}))
     try:
-        return await line.send(MAIL)
+        return await line.send(mail)
     finally:
         await line.close()
 
@@ -167,6 +167,27 @@ async def test_mail_is_handed_in_over_starttls_when_the_certificate_is_vouched_f
     assert reply.outcome is SENT, reply.detail
     assert server.over_tls == [True]
     assert len(server.mails) == 1
+
+
+async def test_lines_arrive_as_they_are_when_they_begin_with_dots() -> None:
+    content = b".first\r\n\r\n.\r\n..\r\n.MAIL FROM:<eve@example.com>\r\na.\r\n"
+    async with listening() as server:
+        reply = await handed_in(server.port, replace(MAIL, content=content))
+    assert reply.outcome is SENT, reply.detail
+    assert server.mails == [content]
+
+
+async def test_address_is_no_part_of_a_command_when_it_is_none() -> None:
+    async with listening() as server:
+        with pytest.raises(ValueError, match="not permitted"):
+            await handed_in(server.port, replace(MAIL, recipient="a b@example.com"))
+    assert server.mails == []
+
+
+async def test_mail_is_handed_in_when_an_address_has_to_be_quoted() -> None:
+    async with listening() as server:
+        reply = await handed_in(server.port, replace(MAIL, recipient='"a b"@example.com'))
+    assert reply.outcome is SENT, reply.detail
 
 
 async def test_mail_is_handed_in_over_implicit_tls(certificate: Certificate) -> None:

@@ -5,10 +5,10 @@ from typing import Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from dispatch_service.adapters.guard import Network, networks_in
 from dispatch_service.callback_settings import CallbackProviders
 from dispatch_service.cors import origins_in
 from dispatch_service.provider_settings import SmsProvider, SmtpProvider, Tls
+from heardback.calls.guard import Network, networks_in
 from heardback.settings import ServiceSettings
 
 

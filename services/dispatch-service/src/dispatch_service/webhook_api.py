@@ -17,10 +17,10 @@ from fastapi import APIRouter, Depends, Path, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from dispatch_service import endpoints
-from dispatch_service.adapters.guard import Network, is_permitted
-from dispatch_service.adapters.http import Answer, Silence
 from dispatch_service.adapters.webhook import Notice, deliver, open_caller
 from dispatch_service.domain.webhook import DisabledReason, Endpoint, Secret, rotated
+from heardback.calls.guard import Network, is_permitted
+from heardback.calls.http import Answer, Silence
 from heardback.db import Database
 from heardback.errors import Conflict, Invalid, NotFound
 from heardback.http import DatabaseOf, api_key

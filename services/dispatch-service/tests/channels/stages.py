@@ -10,14 +10,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from dispatch_service.adapters.guard import networks_in
-from dispatch_service.adapters.http import Caller
 from dispatch_service.adapters.in_app import InAppAdapter
 from dispatch_service.adapters.interface import Adapter, Line
 from dispatch_service.adapters.sms import SmsAdapter, SmsRoute
 from dispatch_service.adapters.webhook import WebhookAdapter, WebhookLine, open_caller
 from dispatch_service.domain.message import Outcome
 from dispatch_service.domain.webhook import Endpoint, Secret
+from heardback.calls.guard import networks_in
+from heardback.calls.http import Caller
 from heardback.embedded.processes import free_port
 from heardback.testing.clock import START
 

@@ -8,11 +8,11 @@ import httpx2
 import pytest
 
 from dispatch_service import endpoints, webhook_api
-from dispatch_service.adapters.guard import networks_in
 from dispatch_service.adapters.interface import Reply
 from dispatch_service.adapters.webhook import WebhookAdapter
 from dispatch_service.domain.message import Outcome
 from dispatch_service.endpoints import KnownEndpoints
+from heardback.calls.guard import networks_in
 from heardback.db import Database
 from heardback.testing.clock import ManualClock
 from heardback.vocabulary import Channel

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import httpcore2
 import pytest
 
-from dispatch_service.adapters.guard import (
+from heardback.calls.guard import (
     AddressForbidden,
     GuardedBackend,
     is_permitted,

@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from dispatch_service.adapters.guard import GuardedBackend, networks_in
-from dispatch_service.adapters.http import Answer, Caller, Silence
+from heardback.calls.guard import GuardedBackend, networks_in
+from heardback.calls.http import Answer, Caller, Silence
 
 from .servers import serving
 

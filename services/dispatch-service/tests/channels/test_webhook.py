@@ -10,7 +10,6 @@ import pytest
 from sqlalchemy.exc import OperationalError
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from dispatch_service.adapters.guard import networks_in
 from dispatch_service.adapters.interface import Reply
 from dispatch_service.adapters.webhook import Notice, WebhookAdapter, WebhookLine, deliver
 from dispatch_service.adapters.webhook import open_caller as open_guarded
@@ -22,6 +21,7 @@ from dispatch_service.domain.webhook import (
     rotated,
     seconds_to_wait,
 )
+from heardback.calls.guard import networks_in
 from heardback.testing.clock import START
 from heardback.vocabulary import Channel
 

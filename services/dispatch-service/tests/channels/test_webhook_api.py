@@ -9,10 +9,10 @@ import pytest
 from standardwebhooks import Webhook
 
 from dispatch_service import endpoints, webhook_api
-from dispatch_service.adapters.guard import networks_in
 from dispatch_service.domain.webhook import Endpoint
 from dispatch_service.endpoints import KnownEndpoints
 from dispatch_service.webhook_api import UnusableUrl, usable_url
+from heardback.calls.guard import networks_in
 from heardback.db import Database
 from heardback.testing.clock import START, ManualClock
 

@@ -13,9 +13,9 @@ from urllib.parse import quote, urlencode
 import orjson
 
 from dispatch_service import metrics
-from dispatch_service.adapters.http import Answer, Caller, Silence
 from dispatch_service.adapters.interface import Parcel, Reply
 from dispatch_service.domain.message import Outcome
+from heardback.calls.http import Answer, Caller, Silence
 from heardback.gsm import Measure, measure
 from heardback.vocabulary import Channel
 

@@ -11,9 +11,11 @@ from aiosmtplib import (
     SMTPDataError,
     SMTPException,
     SMTPRecipientRefused,
+    SMTPResponse,
     SMTPResponseException,
     SMTPSenderRefused,
     SMTPServerDisconnected,
+    SMTPStatus,
 )
 
 from dispatch_service.adapters.interface import HandOver, Parcel, Reply
@@ -34,12 +36,14 @@ _ABOUT_US: Final = re.compile(
     r"black-?\s?list|block-?\s?list|\bblocked\b|\bspam|reputation|\brelay|\bsender\b", re.IGNORECASE
 )
 """How servers without enhanced codes say that it is us whom they refuse."""
+_PLAIN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+@[A-Za-z0-9.-]+")
+"""Addresses that stand in a command as they are."""
 _ADDRESS: Final = re.compile(r"[^\s<>()\[\]\"',;:]+@[^\s<>()\"',;:]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mail:
-    """A mail as it goes on the wire."""
+    """A mail as it goes on the wire: every line of `content` ends with CR and LF."""
 
     sender: str
     recipient: str
@@ -150,7 +154,7 @@ class SmtpLine:
         async with asyncio.timeout(self._timeout_seconds):
             await self._begin(mail)
             try:
-                await self._client.rcpt(mail.recipient)
+                await self._name_recipient(mail.recipient)
             except SMTPRecipientRefused as refusal:
                 return await self._refused(refusal)
         return None
@@ -163,7 +167,7 @@ class SmtpLine:
                 return Reply(outcome=Outcome.RELEASED, detail="not handed over")
             self._handed_over = True
             try:
-                response = await self._client.data(mail.content, timeout=self._answer_seconds)
+                response = await self._send_content(mail.content)
             except SMTPDataError as refusal:
                 self._handed_over = False
                 return await self._refused(refusal)
@@ -178,7 +182,7 @@ class SmtpLine:
         """Open a mail; a line that was closed while it was idle is opened again, once."""
         if self._client.is_connected:
             try:
-                await self._client.mail(mail.sender)
+                await self._name_sender(mail.sender)
             except SMTPServerDisconnected:
                 self._client.close()
             except SMTPSenderRefused as refusal:
@@ -190,6 +194,39 @@ class SmtpLine:
         await self._client.connect()
         await self._client.mail(mail.sender)
 
+    # The library's own way takes each address and each line apart, and has a clock for each answer:
+    # a quarter of the time of a mail. Here is one clock for all, and lines end as they should.
+
+    async def _name_sender(self, sender: str) -> None:
+        if not _PLAIN.fullmatch(sender):
+            await self._client.mail(sender)
+            return
+        said = await self._client.execute_command(b"MAIL FROM:<%b>" % sender.encode(), timeout=None)
+        if said.code != SMTPStatus.completed:
+            raise SMTPSenderRefused(said.code, said.message, sender)
+
+    async def _name_recipient(self, recipient: str) -> None:
+        if not _PLAIN.fullmatch(recipient):
+            await self._client.rcpt(recipient)
+            return
+        said = await self._client.execute_command(
+            b"RCPT TO:<%b>" % recipient.encode(), timeout=None
+        )
+        if said.code not in (SMTPStatus.completed, SMTPStatus.will_forward):
+            raise SMTPRecipientRefused(said.code, said.message, recipient)
+
+    async def _send_content(self, content: bytes) -> SMTPResponse:
+        said = await self._client.execute_command(b"DATA", timeout=None)
+        if said.code == SMTPStatus.start_input:
+            wire = self._client.protocol
+            if wire is None:
+                raise SMTPServerDisconnected("Connection lost")
+            wire.write(_with_end(content))
+            said = await wire.read_response()
+            if said.code == SMTPStatus.completed:
+                return said
+        raise SMTPDataError(said.code, said.message)
+
     def _failure(self, error: Exception) -> Reply:
         detail = f"{error.code} {error.message}" if isinstance(error, SMTPResponseException) else ""
         return Reply(
@@ -197,6 +234,15 @@ class SmtpLine:
             detail=_nameless(detail or describe(error)),
             in_doubt=self._handed_over,
         )
+
+
+def _with_end(content: bytes) -> bytes:
+    """Return the lines of a mail with the dot that ends them; dots at their starts are doubled.
+
+    Source: RFC 5321, 4.5.2.
+    """
+    lines = content.replace(b"\r\n.", b"\r\n..")
+    return b"%b%b.\r\n" % (b"." if lines.startswith(b".") else b"", lines)
 
 
 def _read(refusal: SMTPResponseException) -> Reply:

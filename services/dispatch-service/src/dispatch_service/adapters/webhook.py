@@ -15,11 +15,11 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from standardwebhooks import Webhook
 
-from dispatch_service.adapters.guard import GuardedBackend, Network
-from dispatch_service.adapters.http import Answer, Caller, Silence
 from dispatch_service.adapters.interface import Parcel, Reply
 from dispatch_service.domain.message import Outcome
 from dispatch_service.domain.webhook import Endpoint, seconds_to_wait
+from heardback.calls.guard import GuardedBackend, Network
+from heardback.calls.http import Answer, Caller, Silence
 from heardback.retrying import describe
 from heardback.vocabulary import Channel
 

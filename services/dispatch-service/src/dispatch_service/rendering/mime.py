@@ -12,6 +12,7 @@ from email.utils import quote
 from typing import Final
 
 _LONGEST_LINE: Final = 998
+_OTHER_LINE_END: Final = re.compile(r"\r\n?")
 _ENCODED_LINE: Final = 76
 _WORD_BYTES: Final = 39
 """An encoded word of them, behind the longest of our header names, fits into a line of 76."""
@@ -52,6 +53,8 @@ def alternative(headers: Mapping[str, str], *, text: str, html: str, boundary: s
         f"\n--{boundary}\n{_part('html', html)}"
         f"\n--{boundary}--\n"
     )
+    if "\r" in mail:
+        mail = _OTHER_LINE_END.sub("\n", mail)
     return mail.replace("\n", "\r\n").encode("ascii")
 
 
