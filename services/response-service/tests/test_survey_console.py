@@ -31,7 +31,7 @@ async def test_list_shows_every_survey_and_who_published_it(http: httpx2.AsyncCl
     assert "After a purchase" in page
     assert "purchase-nps · v1" in page
     assert "Heardback, ready-made" in page
-    assert page.count('<th scope="row">') == 11
+    assert page.count('<th scope="row">') == 12
 
 
 async def test_nothing_breaks_when_a_nul_is_sent(http: httpx2.AsyncClient) -> None:

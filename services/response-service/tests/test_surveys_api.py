@@ -35,7 +35,7 @@ async def test_surveys_are_listed_with_their_newest_version(
     await publish(http)
     await publish(http, name="Mine indeed")
     surveys = {s["survey_id"]: s for s in (await http.get("/surveys")).json()["surveys"]}
-    assert len(surveys) == 12
+    assert len(surveys) == 13
     assert surveys["mine"]["name"] == "Mine indeed"
     assert surveys["mine"]["version"] == 2
     assert surveys["mine"]["published_by"] == "ada"

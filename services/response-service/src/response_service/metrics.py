@@ -4,37 +4,48 @@ from typing import Final
 
 from opentelemetry import metrics
 
+from heardback.metrics import Tally
+
 _meter: Final = metrics.get_meter("heardback.response")
 
-SUBMITS: Final = _meter.create_counter(
+SUBMITS: Final = Tally(
+    _meter,
     "heardback.response.submits",
     unit="{answer}",
     description="Answers taken, by category and by what they changed.",
 )
-LINKS: Final = _meter.create_counter(
+LINKS: Final = Tally(
+    _meter,
     "heardback.response.links",
     unit="{visit}",
     description="Survey links used, by outcome: ok, tampered, expired, unknown, too_many.",
 )
-LOOKS: Final = _meter.create_counter(
+LOOKS: Final = Tally(
+    _meter,
     "heardback.response.looks",
     unit="{invitation}",
     description="Invitations looked at for the first time: by a person or by a scanner.",
 )
-ALERTS: Final = _meter.create_counter(
-    "heardback.response.alerts", unit="{alert}", description="Detractors that owners hear of."
+ALERTS: Final = Tally(
+    _meter,
+    "heardback.response.alerts",
+    unit="{alert}",
+    description="Detractors that owners hear of.",
 )
-SUSPECTS: Final = _meter.create_counter(
+SUSPECTS: Final = Tally(
+    _meter,
     "heardback.response.suspects",
     unit="{answer}",
     description="Answers put into the quarantine, by reason; one may have several.",
 )
-DECIDED: Final = _meter.create_counter(
+DECIDED: Final = Tally(
+    _meter,
     "heardback.response.suspects_decided",
     unit="{answer}",
     description="Suspect answers that a person released or discarded.",
 )
-REPLIES: Final = _meter.create_counter(
+REPLIES: Final = Tally(
+    _meter,
     "heardback.response.replies",
     unit="{reply}",
     description="Replies in the channel, by what came of them: recorded, no_score, older, …",

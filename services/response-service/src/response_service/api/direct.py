@@ -3,16 +3,16 @@
 Source: draft-ietf-httpapi-idempotency-key-header.
 """
 
-import re
 from typing import Annotated, Any, Final, Self
 
 import orjson
 from fastapi import APIRouter, Header
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 
-from heardback.contracts.payloads import Id, Instant, Label, Recipient, Text
+from heardback.bodies import BoundedRoute, WrittenInstant
+from heardback.contracts.payloads import Id, Label, Recipient, Text
 from heardback.db import Transaction
 from heardback.errors import Permanent
 from heardback.http import ApiKeyOf, DatabaseOf, problem_of
@@ -24,7 +24,6 @@ from response_service.store.submissions import Answered, RequestKey
 from response_service.store.surveys import KnownSurveys
 
 _CREATED: Final = 201
-_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]")
 _KEY: Final = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -61,14 +60,6 @@ class IdempotencyKeyMissing(Permanent):
     """Send an Idempotency-Key, 1 to 200 characters, new for each answer and kept for each retry."""
 
 
-def _as_written(at: object) -> object:
-    """Let through what is written as the document says: no number of seconds."""
-    if not isinstance(at, str) or not _DATE.match(at):
-        msg = "write it as 2026-03-02T09:00:00Z"
-        raise ValueError(msg)
-    return at
-
-
 class AnswerBody(BaseModel):
     """An answer: to an invitation, or to a survey that a customer took elsewhere.
 
@@ -84,7 +75,7 @@ class AnswerBody(BaseModel):
     survey_id: Id = "nps"
     segment: Label | None = None
     recipient: Recipient = Recipient()
-    occurred_at: Annotated[Instant, BeforeValidator(_as_written)] | None = None
+    occurred_at: WrittenInstant | None = None
     score: Annotated[int, Field(ge=0, le=10, strict=True)]
     comment: Annotated[Text, Field(max_length=LONGEST_COMMENT)] | None = None
     drivers: dict[Label, Annotated[int, Field(ge=1, le=5, strict=True)]] = Field(
@@ -115,7 +106,7 @@ class AnswerView(BaseModel):
 
 def router(surveys: KnownSurveys) -> APIRouter:
     """Return the route of direct answers."""
-    routes = APIRouter(tags=["responses"])
+    routes = APIRouter(tags=["responses"], route_class=BoundedRoute)
 
     @routes.post(
         "/responses",

@@ -25,7 +25,7 @@ from response_service.commands.submitting import (
 )
 from response_service.domain.answer import Change
 from response_service.domain.asks import Asks, read_asks, sign_asks
-from response_service.domain.client import Client, client_of, forwarded_address
+from response_service.domain.client import CLIENT_HEADERS, Client, client_of, forwarded_address
 from response_service.domain.page_time import read_time, sign_time
 from response_service.domain.rate import RateLimit, Variety
 from response_service.queries import Asked
@@ -37,6 +37,8 @@ MOST_BYTES: Final = 131_072
 """The longest comment, percent-encoded, with room to spare."""
 _CODE_LENGTH: Final = 10
 MOST_FIELDS: Final = 40
+_FORWARDED: Final = "x-forwarded-for"
+_TELLING: Final = {name.encode(): name for name in (*CLIENT_HEADERS, _FORWARDED)}
 
 
 class Door:
@@ -55,11 +57,15 @@ class Door:
 
     def client(self, request: Request) -> Client:
         """Return who asks."""
-        told = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in request.scope["headers"]]
+        told = [
+            (_TELLING[name], value.decode("latin-1"))
+            for name, value in request.scope["headers"]
+            if name in _TELLING
+        ]
         headers, hops = dict(told), self.settings.trusted_proxy_hops
         peer = request.scope["client"]
         # Each proxy may add a line of its own.
-        lines = [value for name, value in told if hops and name == "x-forwarded-for"]
+        lines = [value for name, value in told if hops and name == _FORWARDED]
         address = forwarded_address(peer[0] if peer else "", ",".join(lines), hops=hops)
         return client_of(headers, address, secret=self._secrets[0])
 

@@ -164,13 +164,12 @@ class SurveyRoutes:
         self._door.admit(request, client, now)
         invitation_id = await self._invitation_of(request, now)
         self._door.admit_to(request, invitation_id, now)
-        submission = self._submission(form, client, invitation_id, request)
+        submission = self._submission(form, client, invitation_id, request, now=now)
         outcome = await self._door.submit(request, submission)
         if isinstance(outcome, Retryable):
             raise outcome
-        made = self._door.sign_time(now, invitation_id)
-        if submission.seconds is not None:
-            made = form["t"]
+        is_ours = submission.seconds is not None
+        made = form["t"] if is_ours else self._door.sign_time(now, invitation_id)
         asked, survey = outcome.asked, outcome.survey
         asks = self._door.sign_asks(asked, survey)
         if isinstance(outcome, Taken):
@@ -220,9 +219,14 @@ class SurveyRoutes:
         return await self._door.look(request, look)
 
     def _submission(
-        self, form: Mapping[str, str], client: Client, invitation_id: str, request: Request
+        self,
+        form: Mapping[str, str],
+        client: Client,
+        invitation_id: str,
+        request: Request,
+        *,
+        now: datetime,
     ) -> Submission:
-        now = database_of(request).clock.now()
         return Submission(
             invitation_id=invitation_id,
             score=form.get("score"),

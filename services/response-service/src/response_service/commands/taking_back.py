@@ -9,7 +9,14 @@ from heardback.vocabulary import Category
 from response_service.commands.recording import Given, Recording
 from response_service.domain.answer import Response, Revision, TakingBack, take_back
 from response_service.domain.invitation import Invitation
-from response_service.domain.judging import LOOK_BACK, Reason, Visit, first_look, scanners
+from response_service.domain.judging import (
+    FEWEST_LINKS,
+    LOOK_BACK,
+    Reason,
+    Visit,
+    first_look,
+    scanners,
+)
 from response_service.store import responses, visits
 from response_service.store.surveys import KnownSurveys
 
@@ -47,9 +54,10 @@ async def judge_again(
 async def find_scanners(
     tx: Transaction, asked: Mapping[str, Invitation], surveys: KnownSurveys, *, until: Times
 ) -> dict[str, frozenset[bytes]]:
-    """Return the clients that followed every link, for each invitation that was looked at."""
+    """Return the clients that followed every link, for each invitation where that may be."""
     found = {}
-    for invitation_id, of_invitation in (await _looked(tx, asked, until)).items():
+    looked = await _looked(tx, asked, until, links=FEWEST_LINKS)
+    for invitation_id, of_invitation in looked.items():
         survey = surveys.of(asked[invitation_id])
         if survey is not None:
             found[invitation_id] = scanners(of_invitation, links=len(survey.scale.scores))
@@ -132,13 +140,13 @@ async def first_looks(
 
 
 async def _looked(
-    tx: Transaction, asked: Mapping[str, Invitation], until: Times
+    tx: Transaction, asked: Mapping[str, Invitation], until: Times, *, links: int = 0
 ) -> dict[str, list[Visit]]:
-    """Return the visits that say something about each invitation."""
+    """Return the visits that say something about each invitation of which `links` were followed."""
     if not asked:
         return {}
     since = {invitation_id: until[invitation_id] - LOOK_BACK for invitation_id in asked}
-    looked = await visits.load(tx.connection, asked, since=min(since.values()))
+    looked = await visits.load(tx.connection, asked, since=min(since.values()), links=links)
     return {
         invitation_id: [v for v in of_invitation if v.visited_at > since[invitation_id]]
         for invitation_id, of_invitation in looked.items()

@@ -4,16 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import yaml
-
-from heardback.console.editing import LineFault, yaml_fault
+from heardback.console.editing import LineFault, read_typed
+from heardback.faults import NO_FIELDS
 from heardback.surveys import Fault, Survey, SurveyFaults, advice, parse
-from heardback.yaml_text import line_of, read_yaml
 
 LONGEST: Final = 100_000
 """Characters."""
-
-_NOT_FIELDS: Final = Fault(path=(), message="write one 'field: value' on each line")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,41 +24,27 @@ class Draft:
 
 def read_draft(text: str, *, survey_id: str | None) -> Draft:
     """Read a text as a survey; `survey_id`: the one that it is to be a version of."""
-    text = text.replace("\r\n", "\n")
-    if len(text) > LONGEST:
-        most = f"this is longer than {LONGEST:,} characters; make it shorter"
-        return Draft(text=text, survey=None, faults=[LineFault(line=1, field="", message=most)])
+    typed = read_typed(text, longest=LONGEST)
+    if typed.fault is not None:
+        return Draft(text=typed.text, survey=None, faults=[typed.fault])
     try:
-        data, node = read_yaml(text)
-    except yaml.YAMLError as error:
-        return Draft(text=text, survey=None, faults=[yaml_fault(text, error)])
-    try:
-        survey = _survey(data, survey_id)
+        survey = _survey(typed.data, survey_id)
     except SurveyFaults as refused:
-        return Draft(text=text, survey=None, faults=_locate(refused.faults, node))
-    return Draft(text=text, survey=survey, advice=_locate(advice(survey), node))
+        return Draft(text=typed.text, survey=None, faults=typed.locate(refused.faults))
+    return Draft(text=typed.text, survey=survey, advice=typed.locate(advice(survey)))
 
 
 def refused(draft: Draft, fault: Fault) -> Draft:
     """Return the draft with a fault that only showed when it was to be published."""
-    faults = _locate([fault], read_yaml(draft.text)[1])
-    return Draft(text=draft.text, survey=None, faults=faults)
+    typed = read_typed(draft.text, longest=LONGEST)
+    return Draft(text=draft.text, survey=None, faults=typed.locate([fault]))
 
 
 def _survey(data: Any, survey_id: str | None) -> Survey:
     if not isinstance(data, Mapping):
-        raise SurveyFaults([_NOT_FIELDS])
+        raise SurveyFaults([NO_FIELDS])
     survey = parse(data, version=1)
     if survey_id is not None and survey.survey_id != survey_id:
         message = f"the id never changes: write {survey_id}, or make a new survey"
         raise SurveyFaults([Fault(path=("id",), message=message)])
     return survey
-
-
-def _locate(faults: Sequence[Fault], node: yaml.Node | None) -> list[LineFault]:
-    """Return the faults with their lines, from the first line on."""
-    found = [
-        LineFault(line=line_of(node, fault.path), field=fault.field, message=fault.message)
-        for fault in faults
-    ]
-    return sorted(found, key=lambda fault: fault.line)

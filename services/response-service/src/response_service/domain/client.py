@@ -31,6 +31,10 @@ _TEXT_BROWSERS: Final = ("Lynx/", "Links ", "ELinks/", "w3m/", "Dillo/", "NetSur
 _WITH_PORT: Final = re.compile(r"^(?:\[([^\]]*)\]|([\d.]+))(?::\d*)?$")
 """An address as some proxies write it: 20.1.2.3:50001, [2001:db8::1]:443."""
 
+_AHEAD: Final = ("sec-purpose", "purpose", "x-moz", "x-purpose")
+CLIENT_HEADERS: Final = ("user-agent", "accept-language", "sec-fetch-mode", *_AHEAD)
+"""What tells a client, in lower case."""
+
 _LONGEST_AGENT: Final = 400
 _CLIENT_BYTES: Final = 12
 
@@ -91,7 +95,7 @@ def _is_program(agent: str) -> bool:
 
 
 def _fetches_ahead(headers: Mapping[str, str]) -> bool:
-    told = (headers.get(name, "") for name in ("sec-purpose", "purpose", "x-moz", "x-purpose"))
+    told = [headers[name] for name in _AHEAD if name in headers]
     return any("prefetch" in text or "preview" in text for text in told)
 
 

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from heardback.vocabulary import Scale
 from response_service.domain.client import Kind
 
 LOOK_BACK: Final = timedelta(minutes=10)
@@ -24,6 +25,8 @@ _BURST: Final = timedelta(seconds=3)
 _MANY_LINKS: Final = 6
 """More than half of those of the longest scale. People try two or three, and on a scale of five
 that is most of them; so where there are fewer than these, it takes every link."""
+FEWEST_LINKS: Final = min(len(scale.scores) for scale in Scale) // 2 + 1
+"""Where fewer were followed there was no scanner, whatever the scale."""
 
 SHORTEST_REPEATED_TEXT: Final = 20
 """Shorter comments are the same by chance ("all good, thank you")."""

@@ -1,15 +1,15 @@
 """Invitations, and the short codes of their links."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import text
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heardback.bulk import insert_new_rows
+from heardback.driver import Record, fetch
 from heardback.vocabulary import Channel
 from response_service.domain.invitation import Invitation
 from response_service.tables import INVITATION, SHORT_CODE
@@ -17,16 +17,10 @@ from response_service.tables import INVITATION, SHORT_CODE
 NAMES: Final = tuple(field.name for field in fields(Invitation))
 _LISTED: Final = ", ".join(NAMES)
 _CHANNELS: Final = {channel.value: channel for channel in Channel}
-_TYPES: Final[dict[str, Any]] = {"recipient": JSONB}
-_BY_IDS = text(f"""
-    SELECT {_LISTED} FROM invitation WHERE invitation_id = ANY(CAST(:ids AS text[]))
-""").columns(**_TYPES)
+_BY_IDS = f"SELECT {_LISTED} FROM invitation WHERE invitation_id = ANY($1::text[])"
 # Two tabs at once take turns here, the first answer included: there is no response row to lock yet.
 # In a fixed order, so that two replicas don't wait for each other.
-_LOCK = text(f"""
-    SELECT {_LISTED} FROM invitation WHERE invitation_id = ANY(CAST(:ids AS text[]))
-    ORDER BY invitation_id FOR NO KEY UPDATE
-""").columns(**_TYPES)
+_LOCK = f"{_BY_IDS} ORDER BY invitation_id FOR NO KEY UPDATE"
 _BY_CODES = text("""
     SELECT code, invitation_id FROM short_code WHERE code = ANY(CAST(:codes AS text[]))
 """)
@@ -63,12 +57,12 @@ async def insert_codes(connection: AsyncConnection, codes: Mapping[str, Invitati
 
 async def load(connection: AsyncConnection, ids: Collection[str]) -> dict[str, Invitation]:
     """Return the invitations under these ids."""
-    return _by_id(await connection.execute(_BY_IDS, {"ids": list(ids)}))
+    return _by_id(await fetch(connection, _BY_IDS, list(ids)))
 
 
 async def lock(connection: AsyncConnection, ids: Collection[str]) -> dict[str, Invitation]:
     """Return the invitations under these ids, and hold them until the transaction ends."""
-    return _by_id(await connection.execute(_LOCK, {"ids": list(ids)}))
+    return _by_id(await fetch(connection, _LOCK, list(ids)))
 
 
 async def load_codes(connection: AsyncConnection, codes: Collection[str]) -> dict[str, str]:
@@ -89,10 +83,10 @@ async def mark_opened(connection: AsyncConnection, times: Mapping[str, datetime]
     return frozenset((await connection.execute(_OPEN, bound)).scalars())
 
 
-def _by_id(rows: Any) -> dict[str, Invitation]:
+def _by_id(rows: Iterable[Record]) -> dict[str, Invitation]:
     invitations = {}
     for row in rows:
-        values = dict(zip(NAMES, row, strict=True))
+        values = dict(row)
         values["channel"] = _CHANNELS[values["channel"]]
         invitations[values["invitation_id"]] = Invitation(**values)
     return invitations

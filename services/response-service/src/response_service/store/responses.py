@@ -9,16 +9,17 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heardback.bulk import insert_rows, upsert_rows
+from heardback.driver import fetch
 from heardback.vocabulary import Channel, Scale
 from response_service.domain.answer import Answer, Response, Revision
 from response_service.domain.judging import SHORTEST_REPEATED_TEXT
 from response_service.tables import RESPONSE, RESPONSE_REVISION
 
-_HELD = text("""
+_HELD = """
     SELECT invitation_id, response_id, revision, scale, score, comment, drivers, alert_id,
            answered_at, client, taken_back_at
-    FROM response WHERE invitation_id = ANY(CAST(:ids AS text[]))
-""").columns(drivers=JSONB)
+    FROM response WHERE invitation_id = ANY($1::text[])
+"""
 _HISTORY = text("""
     SELECT v.invitation_id, v.revision, r.scale, v.score, v.comment, v.drivers, v.client,
            v.channel, v.answered_at, v.taken_back_at IS NOT NULL AS taken_back
@@ -32,31 +33,35 @@ _TAKE_BACK = text("""
 """)
 # By the hash, which is indexed; what is the same by chance of the hash is the same to a judge.
 # The newest are enough to tell, however many thousands wrote the same.
-_REPEATS = text("""
+_REPEATS = """
     SELECT given.comment, array_agg(DISTINCT newest.customer_id) AS customers
-    FROM unnest(CAST(:comments AS text[])) AS given (comment) CROSS JOIN LATERAL (
+    FROM unnest($1::text[]) AS given (comment) CROSS JOIN LATERAL (
         SELECT customer_id FROM response
-        WHERE md5(comment) = md5(given.comment) AND answered_at > :since
+        WHERE md5(comment) = md5(given.comment) AND answered_at > $2
         ORDER BY answered_at DESC LIMIT 20
     ) AS newest
     GROUP BY given.comment
-""")
+"""
 
 
 async def load(connection: AsyncConnection, ids: Collection[str]) -> dict[str, Response]:
     """Return the responses to these invitations, those that were taken back included."""
-    rows = await connection.execute(_HELD, {"ids": list(ids)})
     return {
-        row.invitation_id: Response(
-            response_id=row.response_id,
-            revision=row.revision,
-            answer=_answer(row),
-            alert_id=row.alert_id,
-            answered_at=row.answered_at,
-            client=row.client,
-            taken_back_at=row.taken_back_at,
+        row["invitation_id"]: Response(
+            response_id=row["response_id"],
+            revision=row["revision"],
+            answer=Answer(
+                scale=Scale(row["scale"]),
+                score=row["score"],
+                comment=row["comment"],
+                drivers=row["drivers"],
+            ),
+            alert_id=row["alert_id"],
+            answered_at=row["answered_at"],
+            client=row["client"],
+            taken_back_at=row["taken_back_at"],
         )
-        for row in rows
+        for row in await fetch(connection, _HELD, list(ids))
     }
 
 
@@ -68,7 +73,9 @@ async def load_history(
     for row in await connection.execute(_HISTORY, {"ids": list(ids)}):
         revision = Revision(
             revision=row.revision,
-            answer=_answer(row),
+            answer=Answer(
+                scale=Scale(row.scale), score=row.score, comment=row.comment, drivers=row.drivers
+            ),
             client=row.client,
             answered_at=row.answered_at,
             taken_back=row.taken_back,
@@ -104,9 +111,5 @@ async def load_repeats(
     long = [comment for comment in comments if len(comment) >= SHORTEST_REPEATED_TEXT]
     if not long:
         return {}
-    rows = await connection.execute(_REPEATS, {"comments": long, "since": since})
-    return {row.comment: frozenset(row.customers) for row in rows}
-
-
-def _answer(row: Any) -> Answer:
-    return Answer(scale=Scale(row.scale), score=row.score, comment=row.comment, drivers=row.drivers)
+    rows = await fetch(connection, _REPEATS, long, since)
+    return {row["comment"]: frozenset(row["customers"]) for row in rows}
