@@ -3,9 +3,9 @@
 from datetime import time, timedelta
 from zoneinfo import ZoneInfo, available_timezones
 
+from heardback.durations import parse_duration
 from heardback.vocabulary import Channel, ProgramType
 from trigger_service.documents import DailyHours
-from trigger_service.domain.duration import parse_duration
 
 from .twin import Request
 
@@ -47,9 +47,10 @@ def cooldown_between(request: Request, other: Request) -> timedelta:
     """Return how far a request must be from one before it, by the documents in force at it."""
     governance, document = request.governance.cooldowns, request.document
     longest = [governance.any]
+    if ProgramType.RECOVERY is document.type is not other.document.type:
+        longest = ["0d"]
     if document.type == other.document.type:
-        is_relational = document.type is ProgramType.RELATIONAL
-        longest.append(governance.relational if is_relational else governance.transactional)
+        longest.append(governance.model_dump()[document.type])
     if document.id == other.document.id:
         longest.append(document.cooldown or governance.program)
     return max(parse_duration(text) for text in longest)

@@ -70,6 +70,30 @@ def test_longest_clock_counts_when_a_program_has_its_own(
         assert (decision_of(program, state=state).against == {}) is is_clear
 
 
+RECOVERY = ProgramType.RECOVERY
+
+
+@pytest.mark.parametrize(
+    ("slot", "against"),
+    [
+        (a_slot(timedelta(0)), []),
+        (a_slot(timedelta(0), type=TRANSACTIONAL), []),
+        (a_slot(30 * DAY - SECOND, type=RECOVERY), [Reason.COOLDOWN_ANY, Reason.COOLDOWN_TYPE]),
+        (a_slot(30 * DAY, type=RECOVERY), []),
+    ],
+)
+def test_recovery_question_waits_for_its_own_type_alone_when_others_were_asked(
+    slot: Slot, against: list[Reason]
+) -> None:
+    program = a_program("recovery", touchpoint="purchase", type="recovery")
+    assert list(decision_of(program, state=a_state(slot)).against) == against
+
+
+def test_other_surveys_wait_for_a_recovery_question_when_one_was_asked() -> None:
+    state = a_state(a_slot(30 * DAY - SECOND, type=RECOVERY))
+    assert list(decision_of(state=state).against) == [Reason.COOLDOWN_ANY]
+
+
 def test_cooldown_spans_channels_when_programs_use_different_ones() -> None:
     customer = a_customer(phone="+491701234567")
     mail = a_program("a", touchpoint="purchase", channels=["email"])

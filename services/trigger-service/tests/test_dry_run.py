@@ -306,8 +306,8 @@ async def test_next_period_is_tried_when_the_program_is_a_cadence(
     [
         ({}, "", "send one of event, events and last_days"),
         ({"event": {}, "last_days": 1}, "", "send one of event, events and last_days"),
-        ({"last_days": 0}, "last_days", "greater than or equal to 1"),
-        ({"last_days": 91}, "last_days", "less than or equal to 90"),
+        ({"last_days": 0}, "last_days", "write 1 or more"),
+        ({"last_days": 91}, "last_days", "write 90 at most"),
         ({"last_days": "many"}, "last_days", "write a whole number"),
         ({"event": "purchase"}, "event", "write fields below it"),
         ({"events": [1]}, "events.0", "write fields below it"),

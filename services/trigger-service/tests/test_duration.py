@@ -3,7 +3,8 @@ from typing import Any
 
 import pytest
 
-from trigger_service.domain.duration import Window, parse_duration, parse_window
+from heardback.durations import parse_duration
+from trigger_service.domain.duration import Window, parse_window
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ async def test_process_is_ready_and_stops_at_once_when_asked(start: Start) -> No
                     return False
 
             await until(is_ready, seconds=60)
-            assert len((await http.get("/programs")).json()["programs"]) == 8
+            assert len((await http.get("/programs")).json()["programs"]) == 9
             assert (await http.get("/metrics")).status_code == 200
         await child.stop(grace_seconds=20)
         assert child.exit_code == 0

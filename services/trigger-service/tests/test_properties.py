@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from heardback.contracts.payloads import Profile
+from heardback.durations import parse_duration
 from heardback.testing.clock import START
 from trigger_service.documents import GovernanceDocument, ProgramDocument
 from trigger_service.domain.decision import CLOCK_SKEW
-from trigger_service.domain.duration import parse_duration, parse_window
+from trigger_service.domain.duration import parse_window
 from trigger_service.domain.invitation import InvitationState
 from trigger_service.domain.program import ProgramState
 from trigger_service.domain.reason import RULES, Reason
@@ -42,7 +43,13 @@ CUSTOMERS = ("c0", "c1", "c2")
 NAMES = ("purchase", "ticket-closed")
 SUBJECTS = ("order:1", "order:2")
 REACHABLE, LONG_AGO = Profile(email="ada@example.com", phone="+491701234567"), START - 99 * DAY
-TYPES = {"a": "transactional", "b": "transactional", "c": "relational", "monthly": "relational"}
+TYPES = {
+    "a": "transactional",
+    "b": "transactional",
+    "c": "relational",
+    "d": "recovery",
+    "monthly": "relational",
+}
 """The programs; the type of one never changes."""
 
 ZONES = ("UTC", "Europe/Berlin", "America/Los_Angeles", "Asia/Kolkata", "Australia/Lord_Howe")
@@ -74,6 +81,7 @@ governances = st.builds(
             "any": durations,
             "transactional": durations,
             "relational": durations,
+            "recovery": durations,
             "program": durations,
         }
     ),
@@ -120,7 +128,7 @@ class Play(RuleBasedStateMachine):
         self.undone: dict[tuple[str, str], datetime] = {}
         self.checked = 0
 
-    @initialize(governance=governances, given=st.lists(options, min_size=4, max_size=4))
+    @initialize(governance=governances, given=st.lists(options, min_size=5, max_size=5))
     def begin(self, governance: GovernanceDocument, given: list[dict[str, Any]]) -> None:
         self.govern(governance)
         for customer_id in CUSTOMERS:

@@ -28,6 +28,7 @@ def service(settings: Settings) -> Service:
             topics.ONBOARDING_COMPLETE: handlers.on_touchpoints,
             topics.TOUCHPOINT: handlers.on_touchpoints,
             topics.CUSTOMER: handlers.on_customer_events,
+            topics.TASK: handlers.on_tasks,
             topics.DELIVERY: handlers.on_delivery,
             topics.SURVEY_VERSION: handlers.on_survey_versions,
         },

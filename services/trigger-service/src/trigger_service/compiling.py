@@ -9,12 +9,13 @@ from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from heardback.durations import parse_duration
 from heardback.hours import ALWAYS, Hours, permits_anything
-from heardback.vocabulary import Channel, ProgramType
+from heardback.vocabulary import Channel
 from trigger_service.cel import compile_expression
 from trigger_service.documents import WEEKDAYS, GovernanceDocument, ProgramDocument
 from trigger_service.domain.cohort import EVERYBODY, Period
-from trigger_service.domain.duration import parse_duration, parse_window
+from trigger_service.domain.duration import parse_window
 from trigger_service.domain.expression import InvalidExpression, Predicate
 from trigger_service.domain.fields import Fields
 from trigger_service.domain.program import (
@@ -213,10 +214,10 @@ def _reminders(document: ProgramDocument) -> Reminders | None:
 
 
 def _cooldowns(document: ProgramDocument, governance: GovernanceDocument) -> Cooldowns:
-    cooldowns, is_relational = governance.cooldowns, document.type is ProgramType.RELATIONAL
+    cooldowns = governance.cooldowns
     return Cooldowns(
         any=parse_duration(cooldowns.any),
-        type=parse_duration(cooldowns.relational if is_relational else cooldowns.transactional),
+        type=parse_duration(cooldowns.of_type(document.type)),
         program=parse_duration(document.cooldown or cooldowns.program),
     )
 

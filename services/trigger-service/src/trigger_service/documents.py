@@ -18,10 +18,11 @@ from pydantic import (
     model_validator,
 )
 
+from heardback.durations import parse_duration
 from heardback.hours import Span, parse_span
 from heardback.vocabulary import Channel, ProgramType
 from trigger_service.domain.cohort import Period, Sample
-from trigger_service.domain.duration import parse_duration, parse_window
+from trigger_service.domain.duration import parse_window
 from trigger_service.domain.fields import FieldType
 from trigger_service.domain.program import Cadence, Throttle
 
@@ -162,7 +163,8 @@ class ProgramDocument(Document):
         None, description="Instead of a touchpoint: go through all customers this often."
     )
     type: ProgramType = Field(
-        description="About what has happened (transactional), or all in all (relational)."
+        description="About what has happened (transactional), all in all (relational), or how "
+        "what was wrong was put right (recovery)."
     )
     survey: Name = Field(description="The survey that is sent.")
     locale: LocaleName | None = Field(None, description="Instead of the customer's own.")
@@ -215,12 +217,21 @@ class ProgramDocument(Document):
 
 
 class CooldownsDocument(Document):
-    """How far apart two surveys of one customer are: any two, two of one type, of one program."""
+    """How far apart two surveys of one customer are: any two, two of one type, of one program.
+
+    One of the type recovery waits for those of its own type and program alone.
+    """
 
     any: Duration = "30d"
     transactional: Duration = "60d"
     relational: Duration = "90d"
+    recovery: Duration = "30d"
     program: Duration = "90d"
+
+    def of_type(self, kind: ProgramType) -> str:
+        """Return how far apart two of one type are."""
+        cooldown: str = getattr(self, kind.value)
+        return cooldown
 
 
 class SegmentDocument(Document):

@@ -47,6 +47,13 @@ async def on_touchpoints(tx: Transaction, events: Sequence[Event[Any]]) -> None:
         await decide_and_keep(tx, states, new, catalogue)
 
 
+async def on_tasks(tx: Transaction, events: Sequence[Event[Any]]) -> None:
+    """Ask how it went once an owner task is resolved; not so if it is opened again."""
+    wanted = [e for e in events if messages.is_touchpoint(e) or messages.revocation_of(e)]
+    if wanted:
+        await on_touchpoints(tx, wanted)
+
+
 async def on_customer_events(tx: Transaction, events: Sequence[Event[Any]]) -> None:
     """Keep the customers' profiles; cancel what waits for those who left or are forgotten."""
     if not events:

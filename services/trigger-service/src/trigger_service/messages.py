@@ -22,6 +22,9 @@ from heardback.contracts.payloads import (
     SurveyCancelled,
     SurveyPostponed,
     SurveyRequested,
+    TaskCancelled,
+    TaskReopened,
+    TaskResolved,
     TicketClosed,
     TicketReopened,
     TouchpointPayload,
@@ -49,6 +52,8 @@ _FACTS: Final[Mapping[type[Payload], tuple[str, ...]]] = {
 
 def touchpoint_of(event: Event[Any]) -> Touchpoint:
     """Return what `event` says has happened; a standard touchpoint is named as its topic."""
+    if isinstance(event.data, TaskResolved):
+        return _task_resolved(event)
     data: TouchpointPayload = event.data
     facts = dict(data.attributes)
     for name in _FACTS[type(data)]:
@@ -71,7 +76,7 @@ def touchpoint_of(event: Event[Any]) -> Touchpoint:
 
 def is_touchpoint(event: Event[Any]) -> bool:
     """Tell whether `event` is about something that happened, and not one about its undoing."""
-    return isinstance(event.data, TouchpointPayload)
+    return isinstance(event.data, TouchpointPayload | TaskResolved)
 
 
 def revocation_of(event: Event[Any]) -> Revocation | None:
@@ -86,10 +91,29 @@ def revocation_of(event: Event[Any]) -> Revocation | None:
             reason, subject = Reason.REOPENED, f"ticket:{data.ticket_id}"
         case TouchpointRevoked():
             reason, subject = Reason.REVOKED, data.subject
+        case TaskReopened():
+            reason, subject = Reason.REOPENED, f"task:{data.task_id}"
+        case TaskCancelled():
+            reason, subject = Reason.REVOKED, f"task:{data.task_id}"
         case _:
             return None
     return Revocation(
-        customer_id=data.customer_id, subject=subject, revoked_at=data.occurred_at, reason=reason
+        customer_id=event.key, subject=subject, revoked_at=data.occurred_at, reason=reason
+    )
+
+
+def _task_resolved(event: Event[TaskResolved]) -> Touchpoint:
+    data = event.data
+    return Touchpoint(
+        touchpoint_id=touchpoint_id(event.source, event.id),
+        source=event.source,
+        event_id=event.id,
+        customer_id=data.customer_id,
+        name="task-resolved",
+        occurred_at=data.occurred_at,
+        subject=f"task:{data.task_id}",
+        facts={"category": str(data.category), "root_cause": data.root_cause},
+        traceparent=event.traceparent,
     )
 
 
@@ -139,6 +163,7 @@ def scheduled(
         "survey_id": invitation.survey_id,
         "variant": invitation.variant,
         "segment": invitation.segment,
+        "subject": invitation.subject,
         "send_at": invitation.send_at,
         "decided_at": now,
     }

@@ -161,7 +161,7 @@ async def add_entries(
 ) -> None:
     """Keep touchpoints with what was decided, and the invitations that this led to.
 
-    Raises: IntegrityError when another replica decided on one of them just now; the batch is tried
+    Raises: DBAPIError when another replica decided on one of them just now; the batch is tried
     again, and then finds it.
     """
     await insert_rows(connection, TOUCHPOINT, [_touchpoint_row(entry, now) for entry in entries])

@@ -4,10 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import yaml
-
-from heardback.console.editing import LineFault, yaml_fault
-from heardback.yaml_text import line_of, read_yaml
+from heardback.console.editing import LineFault, read_typed
+from heardback.faults import NO_FIELDS
 from trigger_service.compiling import compile_program
 from trigger_service.documents import GovernanceDocument, ProgramDocument
 from trigger_service.faults import Fault, InvalidDocument, parse
@@ -16,7 +14,6 @@ LONGEST: Final = 20_000
 """Characters."""
 
 _STATE: Final = Fault(path=("state",), message="leave this out; the buttons of the program set it")
-_NOT_FIELDS: Final = Fault(path=(), message="write one 'field: value' on each line")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,42 +27,25 @@ class Draft:
 
 def read_draft(text: str, governance: GovernanceDocument, *, program_id: str | None) -> Draft:
     """Read a text as a program; `program_id`: the one that it is to be a version of."""
-    text = text.replace("\r\n", "\n")
-    if len(text) > LONGEST:
-        most = f"this is longer than {LONGEST:,} characters; make it shorter"
-        return Draft(text=text, document=None, faults=[LineFault(line=1, field="", message=most)])
+    typed = read_typed(text, longest=LONGEST)
+    if typed.fault is not None:
+        return Draft(text=typed.text, document=None, faults=[typed.fault])
     try:
-        data, node = read_yaml(text)
-    except yaml.YAMLError as error:
-        return Draft(text=text, document=None, faults=[yaml_fault(text, error)])
-    try:
-        document = _document(data, governance, program_id)
+        document = _document(typed.data, governance, program_id)
     except InvalidDocument as error:
-        return Draft(text=text, document=None, faults=locate(error.faults, node))
-    return Draft(text=text, document=document)
+        return Draft(text=typed.text, document=None, faults=typed.locate(error.faults))
+    return Draft(text=typed.text, document=document)
 
 
 def refused(draft: Draft, faults: Sequence[Fault]) -> Draft:
     """Return the draft with faults that only showed when it was to be kept."""
-    return Draft(text=draft.text, document=None, faults=locate(faults, read_yaml(draft.text)[1]))
-
-
-def locate(faults: Sequence[Fault], node: yaml.Node | None) -> list[LineFault]:
-    """Return the faults with their lines, from the first line on."""
-    found = [
-        LineFault(
-            line=line_of(node, fault.path),
-            field=".".join(map(str, fault.path)),
-            message=fault.message,
-        )
-        for fault in faults
-    ]
-    return sorted(found, key=lambda fault: fault.line)
+    typed = read_typed(draft.text, longest=LONGEST)
+    return Draft(text=draft.text, document=None, faults=typed.locate(faults))
 
 
 def _document(data: Any, governance: GovernanceDocument, program_id: str | None) -> ProgramDocument:
     if not isinstance(data, dict):
-        raise InvalidDocument([_NOT_FIELDS])
+        raise InvalidDocument([NO_FIELDS])
     faults = [_STATE] if "state" in data else []
     try:
         fields = {name: value for name, value in data.items() if name != "state"}

@@ -131,12 +131,11 @@ def _afterwards(document: ProgramDocument) -> list[Line]:
 
 def _at_most(document: ProgramDocument, governance: GovernanceDocument) -> list[str]:
     cooldowns = governance.cooldowns
-    is_relational = document.type is ProgramType.RELATIONAL
-    same_type = cooldowns.relational if is_relational else cooldowns.transactional
+    from_any = f"{duration(cooldowns.any)} from any survey at all"
     return [
         f"once in {duration(document.cooldown or cooldowns.program)}",
-        f"{duration(same_type)} from any other {document.type} survey",
-        f"{duration(cooldowns.any)} from any survey at all",
+        f"{duration(cooldowns.of_type(document.type))} from any other {document.type} survey",
+        *([] if document.type is ProgramType.RECOVERY else [from_any]),
         *(f"{most:,} a day to {segment}" for segment, most in document.quotas.items()),
     ]
 

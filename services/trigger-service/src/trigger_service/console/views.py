@@ -134,7 +134,8 @@ async def limits(connection: AsyncConnection, kept: KeptGovernance, *, now: date
         between=spoken(cooldowns.any),
         between_hint=(
             f"between any two surveys of a customer; {spoken(cooldowns.transactional)} between "
-            f"transactional, {spoken(cooldowns.relational)} between relational ones"
+            f"transactional, {spoken(cooldowns.relational)} between relational, "
+            f"{spoken(cooldowns.recovery)} between recovery ones"
         ),
         quiet=f"{quiet.opens}–{quiet.closes}" if quiet else "none",
         quiet_hint=f"by the recipient's clock; {document.timezone} where theirs is not known",

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
+from heardback.vocabulary import ProgramType
 from trigger_service.domain.invitation import InvitationState, Slot
 from trigger_service.domain.program import Program, ProgramState
 from trigger_service.domain.reason import Against, Reason, minute
@@ -46,7 +47,9 @@ def free_at(
 
 
 def _any(slot: Slot, program: Program) -> timedelta:
-    return program.cooldowns.any if _counts(slot, program) else _NONE
+    """A recovery question waits for no survey of another type; those wait for it."""
+    is_apart = program.type is ProgramType.RECOVERY and slot.type is not ProgramType.RECOVERY
+    return program.cooldowns.any if _counts(slot, program) and not is_apart else _NONE
 
 
 def _type(slot: Slot, program: Program) -> timedelta:

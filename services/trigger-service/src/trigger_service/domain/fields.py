@@ -53,6 +53,8 @@ STANDARD_EVENT: Final[Mapping[str, FieldType]] = {
     "topic": FieldType.STRING,
     "agent": FieldType.STRING,
     "closed_by": FieldType.STRING,
+    "category": FieldType.STRING,
+    "root_cause": FieldType.STRING,
     "plan": FieldType.STRING,
     "source": FieldType.STRING,
 }
