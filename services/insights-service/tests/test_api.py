@@ -7,6 +7,7 @@ import httpx2
 import pytest
 
 from heardback.testing.clock import START
+from heardback.vocabulary import SlaClock
 
 GROUPS = ("detractor", "passive", "promoter")
 FILTERS = {"program": "shop-after-purchase", "touchpoint": "purchase", "segment": "enterprise"}
@@ -115,7 +116,7 @@ async def test_open_tasks_are_those_of_now_whatever_the_period(
     answer = (await client.get("/sla", params={"from": "2030-01-01"})).json()
     assert answer["opened"] == 0
     assert answer["open"] == _true(truth, "opened") - _true(truth, "resolved")
-    assert answer["breach_rate"] == {"first_response": None, "resolution": None}
+    assert answer["breach_rate"] == dict.fromkeys(SlaClock)
 
 
 async def test_filters_list_what_is_known(client: httpx2.AsyncClient, truth: Any) -> None:

@@ -144,9 +144,20 @@ def test_breach_rate_is_of_those_opened() -> None:
     cells = {(Measure.OPENED, ""): 4, (Measure.BREACHED, "first_response"): 1}
     counts = Counts(cells=cells)
     sla = sla_of(counts, always=counts, durations={})
-    assert sla.breach_rate == {SlaClock.FIRST_RESPONSE: 0.25, SlaClock.RESOLUTION: 0.0}
+    assert sla.breach_rate == dict.fromkeys(SlaClock, 0.0) | {SlaClock.FIRST_RESPONSE: 0.25}
     assert sla.open == 4
     assert sla.first_response == Duration()
+
+
+def test_reopened_tasks_are_open_and_cancelled_ones_are_not() -> None:
+    happened = {
+        Measure.OPENED: 5,
+        Measure.RESOLVED: 3,
+        Measure.REOPENED: 1,
+        Measure.TASK_CANCELLED: 1,
+    }
+    counts = Counts(cells={(measure, ""): count for measure, count in happened.items()})
+    assert sla_of(counts, always=counts, durations={}).open == 2
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict
 
 from heardback.http import DatabaseOf
-from heardback.vocabulary import SlaClock
+from heardback.vocabulary import Outcome, SlaClock
 from insights_service import queries
 from insights_service.domain.counts import Funnel, funnel_of, sla_of
 from insights_service.domain.nps import CONFIDENCE, Estimate, estimate
@@ -156,13 +156,19 @@ class DurationAnswer(_Model):
 
 
 class SlaAnswer(_Model):
-    """What became of owner tasks. `open`: now, whatever the period; rates are of those opened."""
+    """What became of owner tasks. `open`: now, whatever the period; rates are of those opened.
+
+    `outcomes`: what came of those whose customers answered once more, left, or said nothing.
+    """
 
     opened: int
     acknowledged: int
     contacted: int
     resolved: int
+    reopened: int
+    cancelled: int
     open: int
+    outcomes: Mapping[Outcome, int]
     warned: Mapping[SlaClock, int]
     breached: Mapping[SlaClock, int]
     breach_rate: Mapping[SlaClock, float | None]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Float, FromClause, cast, func, select
+from sqlalchemy import ColumnElement, Float, FromClause, case, cast, false, func, not_, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -22,6 +22,9 @@ MOST_CHOICES: Final = 200
 """How many values of a filter are listed."""
 
 _SCORES: Final = (Measure.DETRACTOR, Measure.PASSIVE, Measure.PROMOTER)
+_RESOLVED: Final = "task-resolved"
+"""The touchpoint after which customers are asked a second time: is it well now?"""
+_RECOVERY: Final = "recovery"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,10 +38,11 @@ class Choices:
 
 async def counts(connection: AsyncConnection, scope: Scope) -> Counts:
     """Return how often each thing happened within `scope`."""
+    detail = case((_asked_again(scope), _RECOVERY), else_=ROLLUP.c.detail).label("detail")
     rows = await connection.execute(
-        select(ROLLUP.c.measure, ROLLUP.c.detail, func.sum(ROLLUP.c.count).label("total"))
+        select(ROLLUP.c.measure, detail, func.sum(ROLLUP.c.count).label("total"))
         .where(*_about(ROLLUP, scope), *_days(scope))
-        .group_by(ROLLUP.c.measure, ROLLUP.c.detail)
+        .group_by(ROLLUP.c.measure, detail)
     )
     return Counts(cells={(Measure(row.measure), row.detail): int(row.total) for row in rows})
 
@@ -50,6 +54,7 @@ async def scores_by_day(connection: AsyncConnection, scope: Scope) -> Mapping[da
         .where(
             ROLLUP.c.measure.in_(_SCORES),
             ROLLUP.c.detail == "",
+            not_(_asked_again(scope)),
             *_about(ROLLUP, scope),
             *_days(scope),
         )
@@ -59,6 +64,16 @@ async def scores_by_day(connection: AsyncConnection, scope: Scope) -> Mapping[da
     for row in rows:
         days[row.day][f"{row.measure}s"] = int(row.total)
     return {day: Tally(**groups) for day, groups in days.items()}
+
+
+def _asked_again(scope: Scope) -> ColumnElement[bool]:
+    """Tell scores apart that answer a recovery question: the NPS has that customer's score already.
+
+    Who looks at a program or a touchpoint sees its scores, this one's too.
+    """
+    if scope.program is not None or scope.touchpoint is not None:
+        return false()
+    return ROLLUP.c.measure.in_(_SCORES) & (ROLLUP.c.touchpoint == _RESOLVED)
 
 
 async def durations(connection: AsyncConnection, scope: Scope) -> Mapping[Measure, Duration]:

@@ -98,6 +98,7 @@ TASK_STEP: Final = Table(
     Column("task_id", Text, primary_key=True),
     Column("step", Text, primary_key=True),
     Column("clock", Text, primary_key=True),
+    Column("occurrence", Integer, primary_key=True, server_default="0"),
     *_about(),
     Column("seconds", Float),
 )

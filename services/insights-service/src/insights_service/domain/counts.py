@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from heardback.vocabulary import SlaClock
+from heardback.vocabulary import Outcome, SlaClock
 from insights_service.domain.facts import Measure
 from insights_service.domain.nps import Tally
 
@@ -111,7 +111,10 @@ class Sla:
     acknowledged: int
     contacted: int
     resolved: int
+    reopened: int
+    cancelled: int
     open: int
+    outcomes: Mapping[Outcome, int]
     warned: Mapping[SlaClock, int]
     breached: Mapping[SlaClock, int]
     first_response: Duration
@@ -133,12 +136,22 @@ def sla_of(counts: Counts, *, always: Counts, durations: Mapping[Measure, Durati
         acknowledged=counts.of(Measure.ACKNOWLEDGED),
         contacted=counts.of(Measure.CONTACTED),
         resolved=counts.of(Measure.RESOLVED),
-        open=always.of(Measure.OPENED) - always.of(Measure.RESOLVED),
+        reopened=counts.of(Measure.REOPENED),
+        cancelled=counts.of(Measure.TASK_CANCELLED),
+        open=_open(always),
+        outcomes={
+            outcome: counts.cells.get((Measure.VERIFIED, outcome.value), 0) for outcome in Outcome
+        },
         warned=_by_clock(counts, Measure.WARNED),
         breached=_by_clock(counts, Measure.BREACHED),
         first_response=durations.get(Measure.CONTACTED, Duration()),
         resolution=durations.get(Measure.RESOLVED, Duration()),
     )
+
+
+def _open(counts: Counts) -> int:
+    begun = counts.of(Measure.OPENED) + counts.of(Measure.REOPENED)
+    return begun - counts.of(Measure.RESOLVED) - counts.of(Measure.TASK_CANCELLED)
 
 
 def _by_clock(counts: Counts, measure: Measure) -> dict[SlaClock, int]:

@@ -33,6 +33,9 @@ class Measure(StrEnum):
     ACKNOWLEDGED = "acknowledged"
     CONTACTED = "contacted"
     RESOLVED = "resolved"
+    REOPENED = "reopened"
+    TASK_CANCELLED = "task_cancelled"
+    VERIFIED = "verified"
     WARNED = "warned"
     BREACHED = "breached"
 
@@ -41,8 +44,8 @@ class Measure(StrEnum):
 class Cell:
     """One place in the rollups.
 
-    `detail`: the reason of a suppression, the clock of a breach, the scale of a score that is not
-    on that of the NPS.
+    `detail`: the reason of a suppression, the clock of a breach, the outcome of a task, the scale
+    of a score that is not on that of the NPS.
     """
 
     measure: Measure
@@ -157,14 +160,17 @@ class Alert(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskStep(Fact):
-    """An owner task went on a step, or a clock of it ran on; each happens to it once.
+    """An owner task went on a step, or a clock of it ran on.
 
+    `clock`: of the clock, or else of what came of it: the detail. `occurrence` tells the times
+    apart that a step can happen more than once.
     Units: `seconds` is how long it took, of the first contact and of the resolution.
     """
 
     task_id: str
     step: Measure
     clock: str
+    occurrence: int
     seconds: float | None
 
     @property

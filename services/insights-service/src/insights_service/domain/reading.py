@@ -124,7 +124,7 @@ def _invitation_step(payload: Payload) -> InvitationStep | None:
 
 
 def _task_step(payload: payloads.TaskEvent) -> TaskStep | None:
-    clock = ""
+    clock, occurrence = "", 0
     seconds: float | None = None
     match payload:
         case payloads.TaskOpened():
@@ -135,6 +135,13 @@ def _task_step(payload: payloads.TaskEvent) -> TaskStep | None:
             step, seconds = Measure.CONTACTED, payload.first_response_seconds
         case payloads.TaskResolved():
             step, seconds = Measure.RESOLVED, payload.resolution_seconds
+            occurrence = payload.number - 1
+        case payloads.TaskReopened():
+            step, occurrence = Measure.REOPENED, payload.version
+        case payloads.TaskCancelled():
+            step, occurrence = Measure.TASK_CANCELLED, payload.version
+        case payloads.TaskVerified():
+            step, clock, occurrence = Measure.VERIFIED, payload.outcome.value, payload.version
         case payloads.TaskSlaWarned():
             step, clock = Measure.WARNED, payload.clock.value
         case payloads.TaskSlaBreached():
@@ -142,7 +149,14 @@ def _task_step(payload: payloads.TaskEvent) -> TaskStep | None:
         case _:
             return None
     about = _about(payload, payload.occurred_at)
-    return TaskStep(**about, task_id=payload.task_id, step=step, clock=clock, seconds=seconds)
+    return TaskStep(
+        **about,
+        task_id=payload.task_id,
+        step=step,
+        clock=clock,
+        occurrence=occurrence,
+        seconds=seconds,
+    )
 
 
 def _about(payload: Any, occurred_at: datetime) -> dict[str, Any]:
