@@ -1,0 +1,1 @@
+"""The read side: what boards and other systems ask."""
