@@ -1,0 +1,1 @@
+"""Rulebooks: the rules of the closed loop as people write them, and the rules in force."""
