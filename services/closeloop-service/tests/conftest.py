@@ -1,52 +1,64 @@
-"""A migrated schema, the handlers as the loops call them, and the served board."""
+"""A migrated schema, and the handlers as the loops call them.
+
+Times are of a Monday morning at 9, as `heardback.testing.clock.START` is; by the ready-made rules
+a detractor is to be contacted by 13:00, and heard back for good within 48 hours.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from fastapi import FastAPI
-from sqlalchemy import text
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from closeloop_service import api, handlers
-from closeloop_service.board import Board
-from closeloop_service.domain.decisions import Command
-from closeloop_service.domain.sla import SlaPolicy
+from closeloop_service.domain.commands import Command
+from closeloop_service.domain.rules import Rules
 from closeloop_service.domain.task import Task
-from closeloop_service.live import BoardFeed
-from closeloop_service.queries import Filters, newest_tasks
-from closeloop_service.tables import metadata
+from closeloop_service.handlers import commands
+from closeloop_service.handlers.commands import Moved
+from closeloop_service.handlers.listening import timer_handlers, topic_handlers
+from closeloop_service.rulebook.keeper import Keeper
+from closeloop_service.store.rows import to_task
+from closeloop_service.tables import OUTBOX, TASK, TASK_HISTORY, metadata
 from heardback import outbox
-from heardback.clock import SystemClock
-from heardback.console.pages import Console, NavigationLink
-from heardback.console.sse import Hub
-from heardback.contracts import registry
+from heardback.contracts import registry, topics
 from heardback.contracts.payloads import Payload
-from heardback.contracts.topics import TASK
 from heardback.db import Database
-from heardback.doorbell import Doorbell
 from heardback.envelope import Event, decode
-from heardback.health import Check, Health
-from heardback.http import build_app
-from heardback.ids import TimeOrderedIds
-from heardback.service import Runtime
-from heardback.testing.browser import serve
+from heardback.health import Check
 from heardback.testing.builders import an_event
 from heardback.testing.clock import START, CountedIds, ManualClock
 from heardback.testing.stack import ServiceDatabase
 from heardback.timer_loop import TimerLoop
-from heardback.vocabulary import SlaClock
 
-POLICY = SlaPolicy(
-    targets={
-        SlaClock.FIRST_RESPONSE: timedelta(hours=4),
-        SlaClock.RESOLUTION: timedelta(hours=48),
-    },
-    warning_share=0.75,
-)
+from .rows import make_whole as make_whole
+from .rows import whole as whole
+
+
+class FixedRules(Keeper):
+    """A keeper of rules that a test gives it; without any it keeps those in force."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._fixed: Rules | None = None
+
+    def fix(self, rules: Rules | None) -> None:
+        """Have these rules in force from now on; None: those that were saved."""
+        self._fixed = rules
+
+    async def change(self, connection: AsyncConnection, **parts: Any) -> Rules:
+        """Have the rules in force with other `parts`, as a newer version; return them."""
+        rules = await self.in_force(connection)
+        self._fixed = replace(rules, version=rules.version + 1, **parts)
+        return self._fixed
+
+    async def in_force(self, connection: AsyncConnection) -> Rules:
+        return self._fixed or await super().in_force(connection)
 
 
 def an_alert(number: int = 1, **data: Any) -> Event[Any]:
@@ -66,8 +78,8 @@ def an_alert(number: int = 1, **data: Any) -> Event[Any]:
     return an_event(registry.DETRACTOR_ALERTED, id=f"a{number}", **{**fields, **data})
 
 
-def a_revision(number: int = 1, *, revision: int = 2, **data: Any) -> Event[Any]:
-    """Return how customer `number` changed the answer."""
+def an_answer(number: int = 1, *, revision: int = 1, **data: Any) -> Event[Any]:
+    """Return the answer of customer `number`: a passive's first one, who left words."""
     fields = {
         "customer_id": f"c{number}",
         "response_id": f"response-{number}",
@@ -77,26 +89,32 @@ def a_revision(number: int = 1, *, revision: int = 2, **data: Any) -> Event[Any]
         "survey_id": "nps",
         "channel": "email",
         "revision": revision,
-        "score": 4,
-        "category": "detractor",
-        "comment": "They called, but still.",
+        "score": 7,
+        "category": "passive",
+        "comment": "Fine, but no dark mode.",
         "answered_at": START,
     }
-    return an_event(registry.RESPONSE_REVISED, id=f"r{number}-{revision}", **{**fields, **data})
+    event_type = registry.RESPONSE_REVISED if revision > 1 else registry.RESPONSE_RECORDED
+    return an_event(event_type, id=f"r{number}-{revision}", **{**fields, **data})
+
+
+def a_revision(number: int = 1, *, revision: int = 2, **data: Any) -> Event[Any]:
+    """Return how customer `number`, a detractor, changed the answer."""
+    fields = {"score": 4, "category": "detractor", "comment": "They called, but still."}
+    return an_answer(number, revision=revision, **{**fields, **data})
 
 
 class Closeloop:
     """The service without its process: what happens to it, and what it says."""
 
-    def __init__(self, database: Database, clock: ManualClock) -> None:
+    def __init__(self, database: Database, clock: ManualClock, keeper: FixedRules) -> None:
         self.database = database
         self.clock = clock
+        self.keeper = keeper
+        self._handlers = topic_handlers(keeper)
         self.timers = TimerLoop(
             database=database,
-            handlers={
-                handlers.WARNING: handlers.on_warnings_due,
-                handlers.BREACH: handlers.on_breaches_due,
-            },
+            handlers=timer_handlers(keeper),
             bell=asyncio.Event(),
             batch_size=500,
             check=Check(name="timers"),
@@ -105,14 +123,20 @@ class Closeloop:
     async def hear(self, *events: Event[Any]) -> None:
         """Handle one batch; its first event tells the topic."""
         async with self.database.transaction() as tx:
-            if events[0].type is registry.DETRACTOR_ALERTED:
-                await handlers.on_alerts(POLICY, tx, events)
-            else:
-                await handlers.on_responses(tx, events)
+            await self._handlers[events[0].type.topic](tx, events)
 
     async def move(self, task_id: str, command: Command, **options: Any) -> Task:
         async with self.database.transaction() as tx:
-            return await handlers.move(tx, task_id, command, **options)
+            return await commands.move(tx, self.keeper, task_id, command, **options)
+
+    async def move_many(self, task_ids: list[str], command: Command) -> list[Moved]:
+        async with self.database.transaction() as tx:
+            return await commands.move_many(tx, self.keeper, task_ids, command)
+
+    async def change_rules(self, **parts: Any) -> Rules:
+        """Have the rules in force with other `parts`, as a newer version; return them."""
+        async with self.database.read() as connection:
+            return await self.keeper.change(connection, **parts)
 
     async def pass_time(self, **by: float) -> None:
         """Let time pass and fire the timers that fell due."""
@@ -123,23 +147,35 @@ class Closeloop:
     async def tasks(self) -> list[Task]:
         """Return all tasks, the oldest first."""
         async with self.database.read() as connection:
-            newest = await newest_tasks(connection, Filters(), before=None, limit=1_000)
-            return newest[::-1]
+            rows = await connection.execute(select(TASK).order_by(TASK.c.task_id))
+            return [to_task(row) for row in rows]
+
+    async def task(self) -> Task:
+        """Return the only task."""
+        (task,) = await self.tasks()
+        return task
 
     async def said(self) -> list[Event[Payload]]:
-        """Return what waits in the outbox, in order."""
+        """Return what was said of tasks and waits in the outbox, in order."""
+        query = select(OUTBOX).where(OUTBOX.c.topic == topics.TASK.name).order_by(OUTBOX.c.seq)
         async with self.database.read() as connection:
-            staged = [row.message for row in await outbox.claim(connection, limit=10_000)]
-        return [decode(TASK, message.value, message.headers) for message in staged]
+            rows = (await connection.execute(query)).all()
+        return [decode(topics.TASK, row.value, outbox.unpack(row.headers)) for row in rows]
 
     async def families(self) -> list[str]:
         return [event.type.family for event in await self.said()]
 
-    async def timer_keys(self) -> set[tuple[str, str]]:
+    async def history(self) -> list[Any]:
+        """Return all lines of all tasks, in order."""
         async with self.database.read() as connection:
-            return {
-                tuple(row) for row in await connection.execute(text("SELECT kind, key FROM timer"))
-            }
+            found = await connection.execute(select(TASK_HISTORY).order_by(TASK_HISTORY.c.seq))
+            return list(found)
+
+    async def timer_keys(self, *kinds: str) -> set[tuple[str, str]]:
+        """Return the timers that wait, of these kinds or of all."""
+        async with self.database.read() as connection:
+            rows = await connection.execute(text("SELECT kind, key FROM timer"))
+            return {(row.kind, row.key) for row in rows if not kinds or row.kind in kinds}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -171,87 +207,23 @@ async def database(url: str, clock: ManualClock) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-def closeloop(database: Database, clock: ManualClock) -> Closeloop:
-    return Closeloop(database, clock)
-
-
-class Served:
-    """The HTTP app and the feed of one replica."""
-
-    def __init__(self, database: Database) -> None:
-        clock = database.clock
-        links = [
-            NavigationLink(label="Board", url="/"),
-            NavigationLink(label="Dashboard", url="/d"),
-        ]
-        console = Console(
-            package="closeloop_service", active="Board", navigation=links, clock=clock
-        )
-        self.hub = Hub(ids=TimeOrderedIds())
-        self.stop = asyncio.Event()
-        self.feed = BoardFeed(console=console, hub=self.hub)
-        health = Health()
-        doorbell = Doorbell(
-            url=database.url, schema="closeloop", clock=clock, check=health.check("doorbell")
-        )
-        self.runtime = Runtime(database=database, doorbell=doorbell, health=health, clock=clock)
-        board = Board(console=console, hub=self.hub)
-        routers = (api.router, board.router, console.assets_router)
-        self.app: FastAPI = build_app(
-            name="closeloop", database=database, health=health, routers=routers
-        )
-        self.app.state.stop = self.stop
+def keeper() -> FixedRules:
+    return FixedRules()
 
 
 @pytest.fixture
-def served(database: Database) -> Served:
-    return Served(database)
-
-
-class LiveBoard:
-    """A board that is served over HTTP by the machine's clock."""
-
-    def __init__(self, served: Served, url: str) -> None:
-        self.served = served
-        self.url = url
-        self.database = served.runtime.database
-
-    async def hear(self, *events: Event[Any]) -> None:
-        async with self.database.transaction() as tx:
-            await handlers.on_alerts(POLICY, tx, events)
-
-    async def move(self, task_id: str, command: Command) -> None:
-        async with self.database.transaction() as tx:
-            await handlers.move(tx, task_id, command)
-
-    async def task_ids(self) -> Sequence[str]:
-        async with self.database.read() as connection:
-            found = await newest_tasks(connection, Filters(), before=None, limit=1_000)
-        return [task.task_id for task in found[::-1]]
-
-
-@asynccontextmanager
-async def serving(url: str) -> AsyncIterator[LiveBoard]:
-    """Serve a board on a free port, with its feed."""
-    async with emptied(url, clock=SystemClock(), ids=TimeOrderedIds()) as database:
-        served = Served(database)
-        loops = (served.feed.loop(served.runtime), served.runtime.doorbell.run)
-        running = [asyncio.ensure_future(loop(served.stop)) for loop in loops]
-        async with serve(served.app) as base_url:
-            yield LiveBoard(served, base_url)
-        served.stop.set()
-        await asyncio.gather(*running)
-
-
-@pytest.fixture
-async def live_board(url: str) -> AsyncIterator[LiveBoard]:
-    async with serving(url) as board:
-        yield board
+def closeloop(database: Database, clock: ManualClock, keeper: FixedRules) -> Closeloop:
+    return Closeloop(database, clock, keeper)
 
 
 @pytest.fixture(name="an_alert")
 def an_alert_fixture() -> Callable[..., Event[Any]]:
     return an_alert
+
+
+@pytest.fixture(name="an_answer")
+def an_answer_fixture() -> Callable[..., Event[Any]]:
+    return an_answer
 
 
 @pytest.fixture(name="a_revision")

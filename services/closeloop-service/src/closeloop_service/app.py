@@ -1,47 +1,108 @@
 """What closeloop is made of."""
 
+from collections.abc import Mapping, Sequence
 from functools import partial
 
-from closeloop_service import api, handlers
-from closeloop_service.board import Board
-from closeloop_service.live import BoardFeed
+from fastapi import APIRouter
+
+from closeloop_service.api import (
+    alerts,
+    bulk,
+    calendar_feed,
+    changes,
+    commands,
+    improvements,
+    messages,
+    recovery,
+    rulebooks,
+    tasks,
+    trackers,
+)
+from closeloop_service.console.pages import Pages
+from closeloop_service.domain.digest import DIGEST
+from closeloop_service.handlers import retention
+from closeloop_service.handlers.listening import timer_handlers, topic_handlers
+from closeloop_service.ops_alerts.digests import on_digests_due
+from closeloop_service.ops_alerts.links import Links
+from closeloop_service.ops_alerts.loop import alert_loop
+from closeloop_service.ops_alerts.sending import Courier
+from closeloop_service.rulebook.keeper import Keeper
 from closeloop_service.settings import Settings
+from closeloop_service.trackers.sync import TrackerSync
 from heardback.clock import SystemClock
-from heardback.console.pages import Console, navigation
 from heardback.console.sse import Hub
 from heardback.contracts import registry, topics
+from heardback.db import Database
 from heardback.ids import TimeOrderedIds
 from heardback.service import Service
 
 
 def service(settings: Settings) -> Service:
     """Describe the service."""
-    links = navigation(settings)
-    console = Console(
-        package="closeloop_service", active="Board", navigation=links, clock=SystemClock()
+    keeper, links = Keeper(), Links(settings.public_url, settings.link_key_list)
+    pages = Pages(
+        settings=settings, keeper=keeper, links=links, ids=TimeOrderedIds(), clock=SystemClock()
     )
-    hub = Hub(ids=TimeOrderedIds())
-    board = Board(console=console, hub=hub)
+    changed = changes.Changes(Hub(ids=TimeOrderedIds(), capacity=1_000))
+    secrets = {name: secret.get_secret_value() for name, secret in settings.secrets.items()}
+    sync = TrackerSync(
+        keeper=keeper,
+        secrets=secrets,
+        allowed=settings.networks,
+        page_url=f"{settings.public_url}/console/improvements",
+    )
     return Service(
         name="closeloop",
         package="closeloop_service",
         settings=settings,
-        handlers={
-            topics.DETRACTOR_ALERT: partial(handlers.on_alerts, settings.sla_policy),
-            topics.RESPONSE: handlers.on_responses,
-        },
-        publishes=(
-            registry.TASK_OPENED,
-            registry.TASK_ACKNOWLEDGED,
-            registry.TASK_CONTACTED,
-            registry.TASK_RESOLVED,
-            registry.TASK_SLA_WARNED,
-            registry.TASK_SLA_BREACHED,
-        ),
+        handlers=topic_handlers(keeper),
+        publishes=[
+            event_type
+            for event_type in registry.EVENT_TYPES.values()
+            if event_type.topic in (topics.TASK, topics.IMPROVEMENT)
+            or event_type is registry.FOLLOW_UP_REQUESTED
+        ],
         timers={
-            handlers.WARNING: handlers.on_warnings_due,
-            handlers.BREACH: handlers.on_breaches_due,
+            **timer_handlers(keeper, company=settings.company),
+            DIGEST: partial(on_digests_due, keeper),
         },
-        routers=(api.router, board.router, console.assets_router),
-        loops=(BoardFeed(console=console, hub=hub).loop,),
+        routers=[
+            changed.router(),
+            *_api(settings, keeper, links, secrets),
+            *pages.routers,
+        ],
+        loops=[
+            pages.feed.loop,
+            changed.loop,
+            sync.loop,
+            alert_loop(keeper, partial(_courier, settings, keeper, links)),
+        ],
+        on_start=retention.start,
+    )
+
+
+def _api(
+    settings: Settings, keeper: Keeper, links: Links, secrets: Mapping[str, str]
+) -> Sequence[APIRouter]:
+    return [
+        bulk.router(keeper),
+        tasks.router(keeper),
+        commands.router(keeper),
+        messages.router(keeper, settings.company),
+        improvements.router(keeper),
+        trackers.router(keeper, secrets),
+        rulebooks.router(settings.secrets),
+        alerts.router(keeper),
+        calendar_feed.router(keeper, links),
+        recovery.router,
+    ]
+
+
+def _courier(settings: Settings, keeper: Keeper, links: Links, database: Database) -> Courier:
+    return Courier(
+        database=database,
+        keeper=keeper,
+        secrets=settings.secrets,
+        links=links,
+        allowed=settings.networks,
     )

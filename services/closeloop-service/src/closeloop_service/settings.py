@@ -1,35 +1,62 @@
 """What closeloop reads from the environment."""
 
-from datetime import timedelta
+from collections.abc import Mapping
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, SecretStr, field_validator
 
-from closeloop_service.domain.sla import SlaPolicy
+from heardback.calls.guard import Network, networks_in
 from heardback.settings import ServiceSettings
-from heardback.vocabulary import SlaClock
+
+SecretName = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 class Settings(ServiceSettings):
-    """The settings of every service, the two targets, and where the console's pages are."""
+    """The settings of every service, its secrets, and where the console's pages are."""
 
     board_url: str = "/"
-    first_response_seconds: float = Field(
-        default=14_400, gt=0, description="Until somebody must have contacted the customer."
+    improvements_url: str = "/console/improvements"
+    rules_url: str = "/console/rulebooks"
+    company: str = Field(default="", description="In whose name owners write to customers.")
+    link_keys: str = Field(
+        default="",
+        description="Comma-separated, the newest first: they sign the links in alerts and those of "
+        "calendars. None: there are no such links.",
     )
-    resolution_seconds: float = Field(
-        default=172_800, gt=0, description="Until the task must be resolved."
+    board_public_url: str = Field(
+        default="",
+        description="Where people reach the board from outside, for links in alerts and tickets; "
+        "none: BOARD_URL.",
     )
-    sla_warning_share: float = Field(
-        default=0.75, gt=0, lt=1, description="The share of a target after which it warns."
+    allowed_networks: str = Field(
+        default="",
+        description="Comma-separated: networks of our own in which alert targets and trackers may "
+        "be.",
+    )
+    secrets: Mapping[SecretName, SecretStr] = Field(
+        default_factory=dict,
+        description="In JSON, by name: what the rulebooks call alert targets and trackers with.",
     )
 
     @property
-    def sla_policy(self) -> SlaPolicy:
-        """The policy of every task."""
-        return SlaPolicy(
-            targets={
-                SlaClock.FIRST_RESPONSE: timedelta(seconds=self.first_response_seconds),
-                SlaClock.RESOLUTION: timedelta(seconds=self.resolution_seconds),
-            },
-            warning_share=self.sla_warning_share,
-        )
+    def link_key_list(self) -> list[str]:
+        """The keys that sign and verify links, the newest first."""
+        return [key.strip() for key in self.link_keys.split(",") if key.strip()]
+
+    @property
+    def networks(self) -> tuple[Network, ...]:
+        """The networks of our own in which alert targets and trackers may be."""
+        return networks_in(self.allowed_networks)
+
+    @property
+    def public_url(self) -> str:
+        """Where the links in alerts and tickets lead, without a slash at its end."""
+        known = (self.board_public_url, self.board_url)
+        local = f"http://{self.http_host}:{self.http_port}"
+        return next((url for url in known if "://" in url), local).rstrip("/")
+
+    @field_validator("allowed_networks")
+    @classmethod
+    def _networks_fit(cls, text: str) -> str:
+        networks_in(text)
+        return text

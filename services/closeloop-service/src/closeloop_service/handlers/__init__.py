@@ -1,0 +1,1 @@
+"""One function per event, timer and command: load, decide, save."""
