@@ -1,0 +1,1 @@
+"""The trackers of product teams: where improvements are tickets."""

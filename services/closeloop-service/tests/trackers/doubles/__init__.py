@@ -1,0 +1,1 @@
+"""Trackers as they behave, over HTTP, in memory: what the real one refuses, these refuse."""
