@@ -7,8 +7,10 @@ import asyncio
 from collections.abc import Mapping
 from typing import Final
 
-from closeloop_service import queries
-from closeloop_service.store import BOARD
+from closeloop_service.queries import tasks
+from closeloop_service.queries.figures import KeptFigures
+from closeloop_service.rulebook.keeper import Keeper
+from closeloop_service.store.tasks import BOARD
 from heardback.clock import wait_any
 from heardback.console.pages import Console, table_rows
 from heardback.console.sse import Hub
@@ -16,20 +18,23 @@ from heardback.db import is_transient
 from heardback.retrying import until_it_works
 from heardback.service import Run, Runtime
 
-_MOST_CHANGES: Final = 200
+_MOST_LINES: Final = 100
+"""More changes at once cost every page more than to fetch itself."""
 _GATHER_SECONDS: Final = 0.1
-_FIGURES_SECONDS: Final = 10.0
+_FIGURES_SECONDS: Final = 2.0
 
 
 class BoardFeed:
     """The loop behind `hub`."""
 
-    def __init__(self, *, console: Console, hub: Hub) -> None:
+    def __init__(self, *, console: Console, hub: Hub, keeper: Keeper) -> None:
         self._console = console
         self._hub = hub
-        self._since: int | None = None
+        self._keeper = keeper
+        self._since: str | None = None
         self._sent: Mapping[str, int] = {}
         self._strip = ""
+        self._figures = KeptFigures()
 
     def loop(self, runtime: Runtime) -> Run:
         """Return the loop, for `Service.loops`."""
@@ -56,19 +61,24 @@ class BoardFeed:
         return run
 
     async def publish(self, runtime: Runtime) -> None:
-        """Send what changed since the last call, if anything did."""
+        """Send what changed since the last call; with no page open, have the next read anew."""
         async with runtime.database.read() as connection:
-            now = runtime.clock.now()
-            oldest = await queries.oldest_running(connection)
-            since = oldest if self._since is None else self._since
-            changed = await queries.tasks_changed_since(connection, since, limit=_MOST_CHANGES)
-            figures = await queries.figures_at(connection, now)
-        fresh = [task for task in changed if self._sent.get(task.task_id) != task.version]
-        strip = self._console.render("_strip.html", figures=figures)
-        rows = [self._console.render("_row.html", task=task) for task in fresh]
-        if len(changed) == _MOST_CHANGES or (rows and not self._hub.listeners):
+            seen = await tasks.seen_now(connection)
+            since = self._since or seen
+            if not self._hub.listeners:
+                self._hub.reset()
+                self._since, self._sent = seen, {}
+                return
+            changes = await tasks.tasks_changed_since(connection, since, limit=_MOST_LINES)
+            counts = await self._figures.at(connection, runtime.clock.now())
+            rules = await self._keeper.in_force(connection)
+        teams = {team.team_id: team.title for team in rules.routing.teams.values()}
+        fresh = [task for task in changes.tasks if self._sent.get(task.task_id) != task.version]
+        strip = self._console.render("_strip.html", figures=counts)
+        if not changes.complete:
             self._hub.reset()
-        elif rows or strip != self._strip:
+        elif fresh or strip != self._strip:
+            rows = (self._console.render("_row.html", task=task, teams=teams) for task in fresh)
             self._hub.publish(strip + table_rows(*rows))
-        self._since, self._strip = oldest, strip
-        self._sent = {task.task_id: task.version for task in changed}
+        self._since, self._strip = seen, strip
+        self._sent = {task.task_id: task.version for task in changes.tasks}
