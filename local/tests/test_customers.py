@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from heardback.envelope import decode, encode
 from heardback.vocabulary import Category
-from heardback_local.customers import Happening, make_customer, plays
+from heardback_local.customers import Happening, answer_after_help, make_customer, plays
 from heardback_local.simulated_events import Run, event_of
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
@@ -51,3 +51,18 @@ def test_events_fit_the_contract_and_name_their_run_when_published() -> None:
         assert event.source == run.source
     assert run.number_of(run.email(42)) == 42
     assert Run("ab1").number_of(run.email(42)) is None
+
+
+def test_most_customers_are_content_when_they_were_heard_back() -> None:
+    unhappy = [
+        customer
+        for number in range(1, 1_000)
+        if (customer := make_customer(1, number)).answer is not None
+        and customer.answer.category is Category.DETRACTOR
+    ]
+    said = [answer_after_help(1, customer) for customer in unhappy]
+    assert said == [answer_after_help(1, customer) for customer in unhappy]
+    answers = [answer for answer in said if answer is not None]
+    content = [answer for answer in answers if answer.category is not Category.DETRACTOR]
+    assert 0.6 < len(answers) / len(unhappy) < 0.95
+    assert 0.6 < len(content) / len(answers) < 0.95

@@ -42,7 +42,8 @@ def test_figures_follow_from_the_events_when_they_are_mixed() -> None:
     assert figures["insights: suppressed"] == 2
     assert figures["insights: scored"] == 3
     assert figures["insights: commented"] == 2
-    assert figures["closeloop: owner tasks"] == 1
+    assert figures["closeloop: detractors' tasks"] == 1
+    assert figures["closeloop: passives' tasks"] == 1
     assert figures["insights: NPS"] == 0
 
 

@@ -60,6 +60,23 @@ _ENDINGS: Final[Mapping[Category, tuple[str, ...]]] = {
 }
 
 
+_RELIEF: Final = (
+    "Somebody called me the same day and sorted it out",
+    "The money is back, and I got an apology",
+    "Thank you for listening. It works now",
+    "I did not expect to hear from you at all, well done",
+    "The new one arrived the next morning",
+    "They asked what happened and did something about it",
+    "Solved, and without a form to fill in",
+    "Fast and friendly this time",
+)
+
+
+def write_relief(chance: random.Random) -> str:
+    """Return a short text as somebody would write it whose problem was solved."""
+    return chance.choice(_RELIEF) + chance.choice((".", "!", ". Thank you.", ". I will stay."))
+
+
 def write_comment(category: Category, chance: random.Random) -> str:
     """Return a short text as such a customer would write it; some are hasty typists."""
     opening, ending = chance.choice(_OPENINGS[category]), chance.choice(_ENDINGS[category])

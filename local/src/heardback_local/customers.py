@@ -13,10 +13,12 @@ from itertools import count
 from typing import Final
 
 from heardback.vocabulary import Category, category_of
-from heardback_local.comments import write_comment
+from heardback_local.comments import write_comment, write_relief
 
 _ECHO_AFTER: Final = 10  # customers; a repeat comes a little later, not at once
 _TYPICAL_THINK_SECONDS: Final = 1.0
+_ANSWER_AGAIN: Final = 0.8
+_RELIEVED: Final = 0.8
 
 
 class Happening(StrEnum):
@@ -120,6 +122,20 @@ def make_customer(seed: int, number: int) -> Customer:
         repeats=chance.random() < 0.1,
         answer=_answer(loyalty, happening, chance),
         think_seconds=_TYPICAL_THINK_SECONDS * chance.lognormvariate(0, 0.6),
+    )
+
+
+def answer_after_help(seed: int, customer: Customer) -> Answer | None:
+    """Return what somebody says who was heard back: most are relieved, a few are not."""
+    chance = random.Random(f"{seed}:{customer.number}:helped")  # noqa: S311  # as above
+    before = customer.answer
+    if before is None or chance.random() > _ANSWER_AGAIN:
+        return None
+    if chance.random() > _RELIEVED:
+        comment = write_comment(before.category, chance)
+        return Answer(score=before.score, comment=comment, submits_twice=False)
+    return Answer(
+        score=chance.choice((8, 9, 9, 10)), comment=write_relief(chance), submits_twice=False
     )
 
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import secrets
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Annotated, Final
 
 import httpx2
@@ -13,6 +15,7 @@ from heardback_local.complaints import complaints
 from heardback_local.config import StackConfig
 from heardback_local.demo_programs import PROGRAMS_FOLDER
 from heardback_local.demo_screen import Screen
+from heardback_local.demo_team import open_the_office
 from heardback_local.interruption import until_signalled
 from heardback_local.options import (
     KafkaChoice,
@@ -23,6 +26,7 @@ from heardback_local.options import (
     StateOption,
     chosen_ports,
 )
+from heardback_local.owners import Owners
 from heardback_local.places import Places
 from heardback_local.ports import DEFAULT_BASE
 from heardback_local.simulated_events import Run
@@ -32,6 +36,9 @@ from heardback_local.state import DEFAULT_FOLDER, State
 
 _AGAIN_SECONDS: Final = 3.0
 _THINK_SCALE: Final = 6.0
+_LOOK_SECONDS: Final = 1.0
+_RUNS: Final = "demo"
+"""What the names of the demo's runs begin with: owners leave the customers of others alone."""
 
 
 def demo(
@@ -61,6 +68,7 @@ async def _run(config: StackConfig, rate: float, console: Console) -> None:
         screen = Screen(stack, console)
         group.create_task(stack.watch())
         group.create_task(_play(stack, screen, rate))
+        group.create_task(_work(stack))
         group.create_task(screen.run())
 
 
@@ -80,10 +88,24 @@ async def _play(stack: Stack, screen: Screen, rate: float) -> None:
                 customers=None,
                 events_per_second=rate,
                 think_scale=_THINK_SCALE,
+                answers_again=True,
             )
-            simulation = Simulation(Run(secrets.token_hex(4)), script, places, client)
+            simulation = Simulation(Run(f"{_RUNS}{secrets.token_hex(4)}"), script, places, client)
             screen.progress = simulation.progress
             try:
                 await simulation.play()
             except (HeardbackError, httpx2.HTTPError):
                 await asyncio.sleep(_AGAIN_SECONDS)
+
+
+async def _work(stack: Stack) -> None:
+    """Have owners see to their tasks without end, whatever restarts meanwhile."""
+    closeloop = stack.url("closeloop")
+    async with httpx2.AsyncClient(timeout=10) as client:
+        owners = Owners(closeloop, client, customers=Run(_RUNS).segment)
+        hired = False
+        while True:
+            with suppress(httpx2.HTTPError):
+                hired = hired or await open_the_office(closeloop, client)
+                await owners.work(datetime.now(UTC))
+            await asyncio.sleep(_LOOK_SECONDS)

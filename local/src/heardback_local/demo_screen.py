@@ -28,6 +28,9 @@ class Figures:
     invited: int = 0
     answered: int = 0
     tasks: int = 0
+    open: int = 0
+    resolved: int = 0
+    recovered: int = 0
     nps: float | None = None
     margin: float | None = None
 
@@ -36,7 +39,8 @@ class Figures:
         margin = "" if self.margin is None else f" ± {self.margin:.0f}"
         return (
             f"{self.events} events → {self.invited} invited → {self.answered} answered → "
-            f"{self.tasks} owner tasks      NPS {nps_text(self.nps)}{margin}"
+            f"{self.tasks} owner tasks ({self.open} open, {self.resolved} resolved) → "
+            f"{self.recovered} recovered      NPS {nps_text(self.nps)}{margin}"
         )
 
 
@@ -120,6 +124,9 @@ def read_figures(
         invited=funnel["sent"],
         answered=funnel["scored"],
         tasks=sla["opened"],
+        open=sla["open"],
+        resolved=sla["resolved"],
+        recovered=sla["outcomes"]["recovered"],
         nps=score["nps"],
         margin=(score["high"] - score["low"]) / 2 if has_margin else None,
     )

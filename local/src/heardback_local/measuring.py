@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import httpx2
 
+from heardback.vocabulary import Category
 from heardback_local.places import Places
 from heardback_local.simulated_events import Run
 from heardback_local.simulation import Simulation
@@ -90,17 +91,21 @@ async def _insights(
 
 async def _closeloop(run: Run, places: Places, client: httpx2.AsyncClient) -> dict[str, float]:
     customers: Counter[str] = Counter()
+    groups: Counter[str] = Counter()
     query: dict[str, Any] = {"limit": _TASKS_AT_ONCE, "q": run.segment}
     while True:
         page = await _get(client, f"{places.closeloop}/tasks", query)
-        own = (task for task in page["tasks"] if task["segment"] == run.segment)
+        own = [task for task in page["tasks"] if task["segment"] == run.segment]
         customers.update(task["customer_id"] for task in own)
+        groups.update(task["category"] for task in own)
         if page["next"] is None:
             break
         query["cursor"] = page["next"]
     twice = sum(count > 1 for count in customers.values())
     return {
-        "closeloop: owner tasks": customers.total(),
+        "closeloop: detractors' tasks": groups[Category.DETRACTOR],
+        "closeloop: passives' tasks": groups[Category.PASSIVE],
+        "closeloop: promoters' tasks": groups[Category.PROMOTER],
         "closeloop: customers with two tasks": twice,
     }
 

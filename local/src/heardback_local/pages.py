@@ -16,7 +16,8 @@ class Page:
 
 PAGES: Final = (
     Page("Mailbox", "mailbox", "/", "the mail that customers get; open one and answer it yourself"),
-    Page("Owner board", "closeloop", "/", "unhappy customers, each with two running clocks"),
+    Page("Owner board", "closeloop", "/", "who waits to be heard back, by the time that is left"),
+    Page("Rules", "closeloop", "/console/rulebooks", "clocks, teams, playbooks; with a preview"),
     Page("Dashboard", "insights", "/", "the Net Promoter Score and the funnel"),
     Page("Programs", "trigger", "/", "whom to ask, when, and why not; change one and preview it"),
     Page("Surveys", "response", "/console/surveys", "what is asked, in which words and languages"),

@@ -67,6 +67,15 @@ def _response(config: StackConfig, state: State) -> Mapping[str, str]:
     }
 
 
+def _closeloop(config: StackConfig, state: State) -> Mapping[str, str]:
+    return {
+        **_console(config, state),
+        "HEARDBACK_COMPANY": "Northwind",  # in whose name dispatch and response ask
+        "HEARDBACK_LINK_KEYS": state.secret("link-key"),
+        "HEARDBACK_ALLOWED_NETWORKS": "127.0.0.0/8",
+    }
+
+
 def _customer_facing(_: StackConfig, state: State) -> Mapping[str, str]:
     key = f"hb_{state.secret('api-key')}"
     return {
@@ -94,6 +103,8 @@ def _sms_callbacks(state: State) -> Mapping[str, object]:
 def _console(config: StackConfig, _: State) -> Mapping[str, str]:
     return {
         "HEARDBACK_BOARD_URL": url(config, "closeloop"),
+        "HEARDBACK_IMPROVEMENTS_URL": f"{url(config, 'closeloop')}/console/improvements",
+        "HEARDBACK_RULES_URL": f"{url(config, 'closeloop')}/console/rulebooks",
         "HEARDBACK_DASHBOARD_URL": url(config, "insights"),
         "HEARDBACK_PROGRAMS_URL": url(config, "trigger"),
         "HEARDBACK_SURVEYS_URL": f"{url(config, 'response')}/console/surveys",
@@ -106,6 +117,6 @@ SERVICES: Final = (
     Service(name="trigger", module="trigger_service", env=_trigger),
     Service(name="dispatch", module="dispatch_service", env=_dispatch),
     Service(name="response", module="response_service", env=_response),
-    Service(name="closeloop", module="closeloop_service", env=_console),
+    Service(name="closeloop", module="closeloop_service", env=_closeloop),
     Service(name="insights", module="insights_service", env=_console),
 )

@@ -14,7 +14,14 @@ from typing import Any, Final
 import httpx2
 
 from heardback.vocabulary import Category
-from heardback_local.customers import Customer, Play, make_customer, plays
+from heardback_local.customers import (
+    Answer,
+    Customer,
+    Play,
+    answer_after_help,
+    make_customer,
+    plays,
+)
 from heardback_local.pace import Pace
 from heardback_local.places import Places
 from heardback_local.publisher import Publisher
@@ -35,7 +42,8 @@ _MOST_RECENT: Final = 6
 class Script:
     """What to play. None means without end; `think_scale` 0 answers at once.
 
-    `events_per_second` 0 publishes as fast as the broker takes.
+    `events_per_second` 0 publishes as fast as the broker takes. `answers_again`: customers also
+    answer when they are asked once more, after they were heard back.
     """
 
     seed: int
@@ -45,6 +53,7 @@ class Script:
     events_per_second: float = 0
     think_scale: float = 1.0
     patience_seconds: float = 60.0
+    answers_again: bool = False
 
 
 @dataclass(slots=True)
@@ -162,21 +171,31 @@ class Simulation:
         self._moved_at = monotonic()
         self.progress.mails[number] += 1
         customer = make_customer(self._script.seed, number)
-        self.progress.recent.append(f"{customer.name} is asked by mail")
-        if self.progress.mails[number] == 1 and customer.answer is not None:
-            visit = asyncio.create_task(self._visit(customer, mail))
+        again = self.progress.mails[number] > 1
+        links = score_links(text=mail["text"], html=mail["html"])
+        if again and self._script.answers_again and not links:
+            self.progress.recent.append(f"{customer.name} hears from an owner")
+            return
+        asked = "is asked whether all is well now" if again else "is asked by mail"
+        self.progress.recent.append(f"{customer.name} {asked}")
+        answer = self._answer_again(customer) if again else customer.answer
+        if answer is not None:
+            visit = asyncio.create_task(self._visit(customer, answer, links))
             self._visits.add(visit)
             visit.add_done_callback(self._visits.discard)
 
-    async def _visit(self, customer: Customer, mail: Mapping[str, Any]) -> None:
+    def _answer_again(self, customer: Customer) -> Answer | None:
+        script = self._script
+        return answer_after_help(script.seed, customer) if script.answers_again else None
+
+    async def _visit(self, customer: Customer, answer: Answer, links: Mapping[int, str]) -> None:
         """Think, follow the link of the score, read, fill in the form, send it."""
-        answer = customer.answer
-        assert answer is not None
         await asyncio.sleep(customer.think_seconds * self._script.think_scale)
-        link = score_links(text=mail["text"], html=mail["html"]).get(answer.score)
+        link = links.get(answer.score)
         try:
             if link is None:
-                self.progress.complain(f"the mail to {mail['to']} has no link for {answer.score}")
+                mail = f"the mail to {self.run.email(customer.number)}"
+                self.progress.complain(f"{mail} has no link for {answer.score}")
                 return
             form = await self._visitor.open(link)
             self.progress.opened += 1

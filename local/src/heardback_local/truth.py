@@ -33,7 +33,8 @@ class Truth:
     """Adds up what should come of the events that were published, by the rules of the product.
 
     One invitation for each customer to whom something happened that asks; none for a repeat within
-    the cooldown, none for a ticket that automation closed.
+    the cooldown, none for a ticket that automation closed. By the ready-made playbooks a task for
+    each detractor, and for each passive who left words.
     """
 
     def __init__(self) -> None:
@@ -57,8 +58,10 @@ class Truth:
         else:
             self._invited["invited"] += 1
             if customer.answer is not None:
-                self._invited[customer.answer.category] += 1
-                self._invited["commented"] += customer.answer.comment is not None
+                category, commented = customer.answer.category, customer.answer.comment is not None
+                self._invited[category] += 1
+                self._invited["commented"] += commented
+                self._invited["advice"] += commented and category is Category.PASSIVE
 
     def figures(self) -> dict[str, float | None]:
         """Return every figure that the system must measure, by name."""
@@ -83,7 +86,9 @@ class Truth:
             "insights: passives": groups[Category.PASSIVE],
             "insights: promoters": groups[Category.PROMOTER],
             "insights: NPS": nps(groups),
-            "closeloop: owner tasks": groups[Category.DETRACTOR],
+            "closeloop: detractors' tasks": groups[Category.DETRACTOR],
+            "closeloop: passives' tasks": self._invited["advice"],
+            "closeloop: promoters' tasks": 0,
             "closeloop: customers with two tasks": 0,
         }
 
