@@ -66,13 +66,13 @@ def links(page: Path) -> Iterator[tuple[str, str]]:
 
 def metrics() -> set[str]:
     """Return the names that Prometheus is given, of every instrument in the source."""
-    made = re.compile(r'create_(\w+)\(\s*"([\w.]+)"(?:,\s*unit="([^"]+)")?')
+    made = re.compile(r'(?:create_(\w+)\(|Tally\(\s*_meter,)\s*"([\w.]+)"(?:,\s*unit="([^"]+)")?')
     names = set()
     for module in MEASURED:
         source = Path(str(import_module(module).__file__)).read_text()
         for kind, name, unit in made.findall(source):
             plain = name.replace(".", "_") + ("_seconds" if unit == "s" else "")
-            names.add(plain + ("_total" if kind == "counter" else ""))
+            names.add(plain + ("_total" if kind in ("", "counter") else ""))
     return names
 
 
@@ -101,7 +101,12 @@ def test_setting_exists_when_a_page_names_it(page: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("service", "model"), [("dispatch", DispatchSettings), ("response", ResponseSettings)]
+    ("service", "model"),
+    [
+        ("dispatch", DispatchSettings),
+        ("response", ResponseSettings),
+        ("closeloop", CloseloopSettings),
+    ],
 )
 def test_setting_is_explained_when_a_service_has_it(
     service: str, model: type[ServiceSettings]
@@ -126,7 +131,7 @@ def test_metric_exists_when_a_page_names_it(page: Path) -> None:
     assert found - {"heardback_local"} <= metrics()
 
 
-@pytest.mark.parametrize("service", ["dispatch", "response"])
+@pytest.mark.parametrize("service", ["dispatch", "response", "closeloop"])
 def test_metric_is_listed_when_a_service_has_it(service: str) -> None:
     page = (ROOT / "services" / f"{service}-service" / "README.md").read_text()
     prefix = f"heardback_{service}_"
@@ -150,16 +155,19 @@ def test_log_line_exists_when_a_page_names_it(page: Path) -> None:
 async def test_statement_of_a_runbook_runs_when_it_is_copied(
     migrated_database: ServiceDatabase,
 ) -> None:
-    connection = await asyncpg.connect(await migrated_database("dispatch"))
-    try:
-        statements = [
-            text
-            for page in (ROOT / "docs" / "runbooks").glob("*.md")
-            for language, text in FENCED.findall(page.read_text())
-            if language == "sql"
-        ]
-        assert statements
-        for statement in statements:
-            await connection.execute(f"EXPLAIN {statement}")
-    finally:
-        await connection.close()
+    statements = [
+        text
+        for page in (ROOT / "docs" / "runbooks").glob("*.md")
+        for language, text in FENCED.findall(page.read_text())
+        if language == "sql"
+    ]
+    assert statements
+    for service in ("dispatch", "closeloop"):
+        connection = await asyncpg.connect(await migrated_database(service))
+        try:
+            for statement in statements:
+                if f"{service}." in statement:
+                    await connection.execute(f"EXPLAIN {statement}")
+        finally:
+            await connection.close()
+    assert all("dispatch." in text or "closeloop." in text for text in statements)

@@ -21,7 +21,8 @@ def test_the_system_measures_what_was_planted_when_customers_are_simulated(
     assert result.returncode == 0, result.stdout + result.stderr
     assert "Everything is as planted." in result.stdout
     planted = _planted(demo_stack)
-    assert planted["closeloop: owner tasks"] > 0
+    assert planted["closeloop: detractors' tasks"] > 0
+    assert planted["closeloop: passives' tasks"] > 0
     assert planted["trigger: suppressed by cooldown"] > 0
     assert planted["trigger: suppressed, closed by automation"] > 0
 
