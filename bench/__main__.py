@@ -1,9 +1,9 @@
-"""Measure everything, or what is named: `python -m bench [trigger|dispatch|response] …`."""
+"""Measure everything, or one service: `python -m bench [trigger|dispatch|response|closeloop]`."""
 
 import subprocess
 import sys
 
-_ALL = ("trigger", "dispatch", "response")
+_ALL = ("trigger", "dispatch", "response", "closeloop")
 
 
 def main() -> int:

@@ -36,7 +36,7 @@ class Tested:
 
     def cpu_seconds(self) -> float:
         """Return the processor time that it has used, user's and system's."""
-        return _cpu_seconds(self._child.pid)
+        return cpu_seconds(self._child.pid)
 
     def peak_memory_mb(self) -> float:
         """Return the largest resident size that it has had."""
@@ -56,10 +56,10 @@ async def prepare(command: Command) -> None:
 
 def family_cpu_seconds(parent: int) -> float:
     """Return the processor time of a server and its children, those that have ended included."""
-    total = _cpu_seconds(parent, ended_children=True)
+    total = cpu_seconds(parent, ended_children=True)
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit() and _parent_of(int(folder.name)) == parent:
-            total += _cpu_seconds(int(folder.name))
+            total += cpu_seconds(int(folder.name))
     return total
 
 
@@ -75,6 +75,6 @@ def _parent_of(pid: int) -> int:
     return int(stat[1]) if stat else 0
 
 
-def _cpu_seconds(pid: int, *, ended_children: bool = False) -> float:
+def cpu_seconds(pid: int, *, ended_children: bool = False) -> float:
     ticks = [int(text) for text in _stat(pid)[11:15]]
     return sum(ticks if ended_children else ticks[:2]) / _TICKS
