@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 from sqlalchemy import delete, select
-from sqlalchemy import event as sqlalchemy_event
 
 from heardback.contracts import registry
 from heardback.contracts.payloads import Payload
 from heardback.db import Database
 from heardback.envelope import Event
+from heardback.testing import statements
 from heardback.testing.builders import an_event
 from heardback.testing.clock import START
 from heardback.vocabulary import category_of
@@ -195,39 +195,26 @@ async def test_segment_that_is_not_named_counts_too(database: Database, apply: A
 
 
 async def test_figures_ring_when_they_change_and_only_then(database: Database, apply: Any) -> None:
-    statements = _statements(database)
-    await apply([a_response(9)])
-    assert any("pg_notify" in statement for statement in statements)
-    statements.clear()
-    await apply([a_response(9)])
-    assert not any("pg_notify" in statement for statement in statements)
+    with statements.counted(database) as at_first:
+        await apply([a_response(9)])
+    with statements.counted(database) as again:
+        await apply([a_response(9)])
+    assert any("pg_notify" in statement for statement in at_first)
+    assert not any("pg_notify" in statement for statement in again)
 
 
 async def test_statements_are_as_many_for_a_large_batch_as_for_a_small_one(
     database: Database, apply: Any, tell: Any
 ) -> None:
-    statements = _statements(database)
+    await apply(tell(seed=1, customers=20, until=START).events)  # the driver looks up types once
     counts = []
     for customers in (60, 600):
         events = tell(seed=customers, customers=customers, until=START).events
-        await apply(events)
-        counts.append(len(statements))
-        statements.clear()
-        await apply(events)
-        counts.append(len(statements))
-        statements.clear()
-    assert counts == [15, 6, 15, 6]
-
-
-def _statements(database: Database) -> list[str]:
-    """Return where the statements will stand; bulk inserts and the outbox go past SQLAlchemy."""
-    heard: list[str] = []
-
-    def listen(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-        heard.append(statement)
-
-    sqlalchemy_event.listen(database.engine.sync_engine, "before_cursor_execute", listen)
-    return heard
+        for _ in ("new", "known"):
+            with statements.counted(database) as sent:
+                await apply(events)
+            counts.append(len(sent))
+    assert counts == [22, 13, 22, 13]
 
 
 async def test_each_time_counts_once_when_a_task_is_reopened(
