@@ -10,6 +10,7 @@ import pytest
 from heardback.contracts import registry
 from heardback.contracts.payloads import Payload
 from heardback.envelope import Event
+from heardback.shares import share
 from heardback.testing.builders import an_event
 from heardback.testing.clock import START
 from heardback.vocabulary import category_of
@@ -22,7 +23,6 @@ from insights_service.domain.variants import (
     Interval,
     Variant,
     difference,
-    share,
 )
 
 Z = 1.959963984540054

@@ -1,7 +1,8 @@
 """Wakes sleeping loops when another transaction, here or in another replica, rings."""
 
 import asyncio
-from typing import Final
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Final
 
 import asyncpg
 import structlog
@@ -15,6 +16,32 @@ from heardback.retrying import until_it_works
 _log = structlog.get_logger(__name__)
 _PROBE_SECONDS: Final = 15.0
 _ANSWER_SECONDS: Final = 5.0
+_GATHER_SECONDS: Final = 0.1
+
+
+def at_each_ring(
+    bell: asyncio.Event,
+    action: Callable[[], Awaitable[None]],
+    *,
+    idle_seconds: float,
+    clock: Clock,
+    check: Check,
+) -> Callable[[asyncio.Event], Coroutine[Any, Any, None]]:
+    """Return a loop that acts when `bell` rings, through outages, and each `idle_seconds` anyhow.
+
+    Many rings at once are one: it acts ten times a second at most.
+    """
+
+    async def run(stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            bell.clear()
+            await until_it_works(
+                action, worth_retrying=is_transient, stop=stop, clock=clock, check=check
+            )
+            await wait_any(bell, stop, clock=clock, seconds=idle_seconds)
+            await wait_any(stop, clock=clock, seconds=_GATHER_SECONDS)
+
+    return run
 
 
 class Doorbell:

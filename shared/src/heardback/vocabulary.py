@@ -66,6 +66,10 @@ class ProgramType(StrEnum):
     RECOVERY = "recovery"
 
 
+TASK_RESOLVED: Final = "task-resolved"
+"""The touchpoint that a resolved owner task is; its subject is `task:<task id>`."""
+
+
 class SlaClock(StrEnum):
     """The clocks of an owner task. The next response is awaited after a customer wrote back."""
 

@@ -16,12 +16,11 @@ from dispatch_service.cards import CHANGED, Card, Shelf
 from dispatch_service.in_app_tokens import Holder
 from heardback.clock import wait_any
 from heardback.db import Database, is_transient
+from heardback.doorbell import at_each_ring
 from heardback.errors import TooManyRequests
-from heardback.retrying import until_it_works
 from heardback.service import Run, Runtime
 
 HEARTBEAT_SECONDS: Final = 15.0
-_GATHER_SECONDS: Final = 0.1
 _LOOK_SECONDS: Final = 60.0
 _AT_ONCE: Final = 500
 _MOST_OF_ONE: Final = 5
@@ -77,23 +76,18 @@ class Streams:
 
     def loop(self, runtime: Runtime) -> Run:
         """Return the loop that feeds them, for `Service.loops`."""
-        bell = runtime.doorbell.bell(CHANGED)
-        check = runtime.health.check("cards")
 
         async def feed() -> None:
             await self.feed(runtime.database)
 
-        async def run(stop: asyncio.Event) -> None:
-            while not stop.is_set():
-                bell.clear()
-                await until_it_works(
-                    feed, worth_retrying=is_transient, stop=stop, clock=runtime.clock, check=check
-                )
-                # Cards also expire, with time alone; many changes at once are one look.
-                await wait_any(bell, stop, clock=runtime.clock, seconds=_LOOK_SECONDS)
-                await wait_any(stop, clock=runtime.clock, seconds=_GATHER_SECONDS)
-
-        return run
+        # Cards also expire, with time alone.
+        return at_each_ring(
+            runtime.doorbell.bell(CHANGED),
+            feed,
+            idle_seconds=_LOOK_SECONDS,
+            clock=runtime.clock,
+            check=runtime.health.check("cards"),
+        )
 
     async def feed(self, database: Database) -> None:
         """Tell every listener whose cards have changed."""

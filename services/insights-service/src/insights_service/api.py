@@ -9,13 +9,14 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict
 
 from heardback.http import DatabaseOf
+from heardback.shares import Interval
 from heardback.vocabulary import Outcome, SlaClock
 from insights_service import queries
 from insights_service.domain.counts import Funnel, funnel_of, sla_of
 from insights_service.domain.nps import CONFIDENCE, Estimate, estimate
 from insights_service.domain.scope import Grain, Scope, parse_day
 from insights_service.domain.series import series
-from insights_service.domain.variants import Compared, Experiment, Interval
+from insights_service.domain.variants import Compared, Experiment
 
 router = APIRouter(tags=["figures"])
 

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Float, FromClause, case, cast, false, func
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from heardback.vocabulary import Category, Scale
+from heardback.vocabulary import TASK_RESOLVED, Category, Scale
 from insights_service.domain.counts import Counts, Duration
 from insights_service.domain.facts import Measure
 from insights_service.domain.nps import Tally
@@ -22,8 +22,6 @@ MOST_CHOICES: Final = 200
 """How many values of a filter are listed."""
 
 _SCORES: Final = (Measure.DETRACTOR, Measure.PASSIVE, Measure.PROMOTER)
-_RESOLVED: Final = "task-resolved"
-"""The touchpoint after which customers are asked a second time: is it well now?"""
 _RECOVERY: Final = "recovery"
 
 
@@ -73,7 +71,7 @@ def _asked_again(scope: Scope) -> ColumnElement[bool]:
     """
     if scope.program is not None or scope.touchpoint is not None:
         return false()
-    return ROLLUP.c.measure.in_(_SCORES) & (ROLLUP.c.touchpoint == _RESOLVED)
+    return ROLLUP.c.measure.in_(_SCORES) & (ROLLUP.c.touchpoint == TASK_RESOLVED)
 
 
 async def durations(connection: AsyncConnection, scope: Scope) -> Mapping[Measure, Duration]:

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from datetime import date
 
+from heardback.shares import Interval
 from insights_service.domain.counts import Funnel
 from insights_service.domain.nps import ENOUGH_RESPONSES, Estimate
 from insights_service.domain.scope import Grain
 from insights_service.domain.series import Point
-from insights_service.domain.variants import ENOUGH_SENT, Compared, Difference, Interval
+from insights_service.domain.variants import ENOUGH_SENT, Compared, Difference
 
 NOTHING = "–"
 _UNBROKEN = "\N{NO-BREAK SPACE}"

@@ -33,7 +33,7 @@ from heardback.contracts.payloads import (
 )
 from heardback.envelope import Event
 from heardback.hours import permitted_hours
-from heardback.vocabulary import Scope
+from heardback.vocabulary import TASK_RESOLVED, Scope
 from trigger_service.domain.customer import Customer
 from trigger_service.domain.due import Due
 from trigger_service.domain.invitation import Invitation
@@ -109,7 +109,7 @@ def _task_resolved(event: Event[TaskResolved]) -> Touchpoint:
         source=event.source,
         event_id=event.id,
         customer_id=data.customer_id,
-        name="task-resolved",
+        name=TASK_RESOLVED,
         occurred_at=data.occurred_at,
         subject=f"task:{data.task_id}",
         facts={"category": str(data.category), "root_cause": data.root_cause},

@@ -4,7 +4,6 @@
 start: read the tasks anew. `beat` says that nothing happened.
 """
 
-import asyncio
 from typing import Any, Final
 
 from fastapi import APIRouter, Request
@@ -13,14 +12,12 @@ from fastapi.responses import StreamingResponse
 from closeloop_service.api.views import TaskView
 from closeloop_service.queries import tasks
 from closeloop_service.store.tasks import BOARD
-from heardback.clock import wait_any
 from heardback.console.sse import Hub, stream
-from heardback.db import Database, is_transient
-from heardback.retrying import until_it_works
+from heardback.db import Database
+from heardback.doorbell import at_each_ring
 from heardback.service import Run, Runtime
 
 _MOST_LINES: Final = 500
-_GATHER_SECONDS: Final = 0.1
 _LONGEST_SLEEP_SECONDS: Final = 60.0
 _STREAM: Final[dict[int | str, dict[str, Any]]] = {
     200: {
@@ -59,26 +56,17 @@ class Changes:
 
     def loop(self, runtime: Runtime) -> Run:
         """Return the loop that listens to the database, for `Service.loops`."""
-        bell = runtime.doorbell.bell(BOARD)
-        check = runtime.health.check("changes")
 
         async def publish() -> None:
             await self.publish(runtime.database)
 
-        async def run(stop: asyncio.Event) -> None:
-            while not stop.is_set():
-                bell.clear()
-                await until_it_works(
-                    publish,
-                    worth_retrying=is_transient,
-                    stop=stop,
-                    clock=runtime.clock,
-                    check=check,
-                )
-                await wait_any(bell, stop, clock=runtime.clock, seconds=_LONGEST_SLEEP_SECONDS)
-                await wait_any(stop, clock=runtime.clock, seconds=_GATHER_SECONDS)
-
-        return run
+        return at_each_ring(
+            runtime.doorbell.bell(BOARD),
+            publish,
+            idle_seconds=_LONGEST_SLEEP_SECONDS,
+            clock=runtime.clock,
+            check=runtime.health.check("changes"),
+        )
 
     async def publish(self, database: Database) -> None:
         """Send what changed since the last call; with nobody there, have who comes read anew."""

@@ -3,7 +3,6 @@
 Every replica listens to the database's doorbell, so a change made by one shows on all.
 """
 
-import asyncio
 from collections.abc import Mapping
 from typing import Final
 
@@ -11,16 +10,13 @@ from closeloop_service.queries import tasks
 from closeloop_service.queries.figures import KeptFigures
 from closeloop_service.rulebook.keeper import Keeper
 from closeloop_service.store.tasks import BOARD
-from heardback.clock import wait_any
 from heardback.console.pages import Console, table_rows
 from heardback.console.sse import Hub
-from heardback.db import is_transient
-from heardback.retrying import until_it_works
+from heardback.doorbell import at_each_ring
 from heardback.service import Run, Runtime
 
 _MOST_LINES: Final = 100
 """More changes at once cost every page more than to fetch itself."""
-_GATHER_SECONDS: Final = 0.1
 _FIGURES_SECONDS: Final = 2.0
 
 
@@ -38,27 +34,18 @@ class BoardFeed:
 
     def loop(self, runtime: Runtime) -> Run:
         """Return the loop, for `Service.loops`."""
-        bell = runtime.doorbell.bell(BOARD)
-        check = runtime.health.check("board")
 
         async def publish() -> None:
             await self.publish(runtime)
 
-        async def run(stop: asyncio.Event) -> None:
-            while not stop.is_set():
-                bell.clear()
-                await until_it_works(
-                    publish,
-                    worth_retrying=is_transient,
-                    stop=stop,
-                    clock=runtime.clock,
-                    check=check,
-                )
-                # Figures move with time alone; many changes at once are one message.
-                await wait_any(bell, stop, clock=runtime.clock, seconds=_FIGURES_SECONDS)
-                await wait_any(stop, clock=runtime.clock, seconds=_GATHER_SECONDS)
-
-        return run
+        # Figures move with time alone.
+        return at_each_ring(
+            runtime.doorbell.bell(BOARD),
+            publish,
+            idle_seconds=_FIGURES_SECONDS,
+            clock=runtime.clock,
+            check=runtime.health.check("board"),
+        )
 
     async def publish(self, runtime: Runtime) -> None:
         """Send what changed since the last call; with no page open, have the next read anew."""

@@ -8,19 +8,15 @@ month is unanswered.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from math import sqrt
 from typing import Final
 
+from heardback.shares import share
 from heardback.vocabulary import Category, Outcome
-
-TOUCHPOINT: Final = "task-resolved"
-"""The touchpoint that trigger makes of a resolved task; its subject is `task:<task id>`."""
 
 ANSWERS_WITHIN: Final = timedelta(days=30)
 """After it nobody answers any more: the question goes out within a week, and expires after it."""
 
 _RANK: Final = {Category.DETRACTOR: 0, Category.PASSIVE: 1, Category.PROMOTER: 2}
-_Z: Final = 1.959963984540054  # of 95 %
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,19 +36,11 @@ def outcome_of(before: Category, after: Category) -> Outcome:
 
 
 def share_of(count: int, of: int) -> Share:
-    """Return `count` of `of`, by Wilson's interval, which holds for small numbers too.
-
-    Source: Wilson 1927, as Agresti & Coull 1998 recommend it.
-    """
-    if not of:
+    """Return `count` of `of`, with its interval."""
+    found = share(count, of)
+    if found is None:
         return Share(count=count, of=of, share=None, low=None, high=None)
-    part, squared = count / of, _Z**2
-    centre = part + squared / (2 * of)
-    spread = _Z * sqrt(part * (1 - part) / of + squared / (4 * of**2))
-    whole = 1 + squared / of
-    low = 0.0 if not count else (centre - spread) / whole
-    high = 1.0 if count == of else (centre + spread) / whole
-    return Share(count=count, of=of, share=part, low=low, high=high)
+    return Share(count=count, of=of, share=found.value, low=found.low, high=found.high)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, Final
 
-from closeloop_service.domain import recovery
 from closeloop_service.store import conversations, customers
 from closeloop_service.store.conversations import ANSWERED, TOUCHPOINT, Line
 from heardback.bulk import Row
@@ -24,6 +23,7 @@ from heardback.contracts.payloads import (
 )
 from heardback.db import Transaction
 from heardback.envelope import Event
+from heardback.vocabulary import TASK_RESOLVED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +159,7 @@ def _lines(tellings: Mapping[type[CustomerPayload], _Telling], said: Sequence[An
 
 def _task_of(data: SurveyScheduled) -> str | None:
     """Return the task whose recovery question is scheduled, if it is one."""
-    if data.touchpoint != recovery.TOUCHPOINT or data.subject is None:
+    if data.touchpoint != TASK_RESOLVED or data.subject is None:
         return None
     return data.subject.removeprefix("task:")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from closeloop_service.domain.commands import Verify
 from closeloop_service.domain.moving import decide
-from closeloop_service.domain.recovery import ANSWERS_WITHIN, TOUCHPOINT, outcome_of
+from closeloop_service.domain.recovery import ANSWERS_WITHIN, outcome_of
 from closeloop_service.domain.task import Task, TaskState
 from closeloop_service.handlers.counting import count
 from closeloop_service.rulebook.keeper import Keeper
@@ -15,7 +15,7 @@ from heardback.contracts.payloads import CustomerChurned, ResponseRecorded
 from heardback.db import Transaction
 from heardback.envelope import Event
 from heardback.timers import Timer
-from heardback.vocabulary import Outcome
+from heardback.vocabulary import TASK_RESOLVED, Outcome
 
 
 async def on_answers(keeper: Keeper, tx: Transaction, events: Sequence[Event[Any]]) -> None:
@@ -23,7 +23,7 @@ async def on_answers(keeper: Keeper, tx: Transaction, events: Sequence[Event[Any
     answers = {
         event.data.invitation_id: event.data
         for event in events
-        if isinstance(event.data, ResponseRecorded) and event.data.touchpoint == TOUCHPOINT
+        if isinstance(event.data, ResponseRecorded) and event.data.touchpoint == TASK_RESOLVED
     }
     if not answers:
         return

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from math import comb, hypot, sqrt
+from math import comb, hypot
 from statistics import NormalDist
 from typing import Final
 
+from heardback.shares import Interval, share
 from insights_service.domain.nps import CONFIDENCE, ENOUGH_RESPONSES, Tally, estimate
 
 ENOUGH_SENT: Final = 30
@@ -18,15 +19,6 @@ class Compared(StrEnum):
 
     NPS = "nps"
     RESPONSE_RATE = "response_rate"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Interval:
-    """A figure and between what it lies, at the confidence it was asked for."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,20 +101,6 @@ class Experiment:
             )
             for found, other in ranked[1:]
         ]
-
-
-def share(part: int, whole: int, *, z: float) -> Interval | None:
-    """Return a share with its score interval; of nothing: None.
-
-    Source: E. B. Wilson, Probable inference, the law of succession, and statistical inference,
-    Journal of the American Statistical Association 22(158), 1927.
-    """
-    if whole == 0:
-        return None
-    value = part / whole
-    centre = (value + z**2 / (2 * whole)) / (1 + z**2 / whole)
-    reach = z * sqrt(value * (1 - value) / whole + z**2 / (4 * whole**2)) / (1 + z**2 / whole)
-    return Interval(value=value, low=max(0.0, centre - reach), high=min(1.0, centre + reach))
 
 
 def difference(one: Interval, other: Interval) -> Interval:
