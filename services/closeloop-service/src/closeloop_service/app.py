@@ -1,23 +1,9 @@
 """What closeloop is made of."""
 
-from collections.abc import Mapping, Sequence
 from functools import partial
 
-from fastapi import APIRouter
-
-from closeloop_service.api import (
-    alerts,
-    bulk,
-    calendar_feed,
-    changes,
-    commands,
-    improvements,
-    messages,
-    recovery,
-    rulebooks,
-    tasks,
-    trackers,
-)
+from closeloop_service.api.changes import Changes
+from closeloop_service.api.routes import routers
 from closeloop_service.console.pages import Pages
 from closeloop_service.domain.digest import DIGEST
 from closeloop_service.handlers import retention
@@ -43,11 +29,10 @@ def service(settings: Settings) -> Service:
     pages = Pages(
         settings=settings, keeper=keeper, links=links, ids=TimeOrderedIds(), clock=SystemClock()
     )
-    changed = changes.Changes(Hub(ids=TimeOrderedIds(), capacity=1_000))
-    secrets = {name: secret.get_secret_value() for name, secret in settings.secrets.items()}
+    changed = Changes(Hub(ids=TimeOrderedIds(), capacity=1_000))
     sync = TrackerSync(
         keeper=keeper,
-        secrets=secrets,
+        secrets=settings.secret_values,
         allowed=settings.networks,
         page_url=f"{settings.public_url}/console/improvements",
     )
@@ -66,11 +51,7 @@ def service(settings: Settings) -> Service:
             **timer_handlers(keeper, company=settings.company),
             DIGEST: partial(on_digests_due, keeper),
         },
-        routers=[
-            changed.router(),
-            *_api(settings, keeper, links, secrets),
-            *pages.routers,
-        ],
+        routers=[changed.router(), *routers(settings, keeper, links), *pages.routers],
         loops=[
             pages.feed.loop,
             changed.loop,
@@ -79,23 +60,6 @@ def service(settings: Settings) -> Service:
         ],
         on_start=retention.start,
     )
-
-
-def _api(
-    settings: Settings, keeper: Keeper, links: Links, secrets: Mapping[str, str]
-) -> Sequence[APIRouter]:
-    return [
-        bulk.router(keeper),
-        tasks.router(keeper),
-        commands.router(keeper),
-        messages.router(keeper, settings.company),
-        improvements.router(keeper),
-        trackers.router(keeper, secrets),
-        rulebooks.router(settings.secrets),
-        alerts.router(keeper),
-        calendar_feed.router(keeper, links),
-        recovery.router,
-    ]
 
 
 def _courier(settings: Settings, keeper: Keeper, links: Links, database: Database) -> Courier:

@@ -44,6 +44,11 @@ class Settings(ServiceSettings):
         return [key.strip() for key in self.link_keys.split(",") if key.strip()]
 
     @property
+    def secret_values(self) -> dict[str, str]:
+        """The secrets, plain, by their names."""
+        return {name: secret.get_secret_value() for name, secret in self.secrets.items()}
+
+    @property
     def networks(self) -> tuple[Network, ...]:
         """The networks of our own in which alert targets and trackers may be."""
         return networks_in(self.allowed_networks)

@@ -6,7 +6,8 @@ from typing import Any
 from sqlalchemy import select
 
 from closeloop_service.queries import improvements as queries
-from closeloop_service.queries.improvements import Filters, HistoryLine, ImprovementLine
+from closeloop_service.queries.history import HistoryLine
+from closeloop_service.queries.improvements import Filters, ImprovementLine
 from closeloop_service.tables import OUTBOX
 from heardback import outbox
 from heardback.contracts import registry

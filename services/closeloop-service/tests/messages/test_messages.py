@@ -135,8 +135,12 @@ async def test_row_43_message_is_contact_from_when_it_was_sent(closeloop, an_ale
     assert (first.stopped_at, first.breached) == (START + MINUTE, False)
     lines = await closeloop.history()
     assert (lines[-1].what, lines[-1].actor) == ("contacted", "Ana")
-    said = {"channel": "email", "follow_up_id": message.follow_up_id}
-    assert said.items() <= lines[-1].details.items()
+    assert lines[-1].details == {
+        "channel": "email",
+        "follow_up_id": message.follow_up_id,
+        "at": (START + MINUTE).isoformat(),
+        "in_time": [],
+    }
     keys = {
         (row.kind, row.key.partition("/")[2])
         for row in await rows(closeloop, "SELECT * FROM timer")

@@ -272,7 +272,7 @@ async def test_queue_waits_a_moment_when_others_route_or_change_its_tasks(closel
         assert {task.owner for task in await closeloop.tasks()} == {None}
     task = (await closeloop.tasks())[0]
     async with closeloop.database.transaction() as other:
-        await store.lock_task(other.connection, task.task_id)
+        await store.lock_tasks(other.connection, [task.task_id])
         closeloop.clock.advance(timedelta(seconds=1))
         await closeloop.timers.fire()
         assert [task.owner for task in await closeloop.tasks()] == [None, "Ana"]

@@ -207,3 +207,11 @@ async def test_trial_is_refused_when_the_task_cannot_be(
 ) -> None:
     answer = await http.post("/rulebooks/sla-policies/preview", json=wrong)
     assert answer.status_code == 422
+
+
+@pytest.mark.parametrize("what", ["sla-policies", "teams"])
+async def test_preview_is_refused_when_it_is_too_long_to_be_read(
+    http: httpx2.AsyncClient, what: str
+) -> None:
+    form = {"drafts": {"teams": "x" * 2_000_000}}
+    assert (await http.post(f"/rulebooks/{what}/preview", json=form)).status_code == 413

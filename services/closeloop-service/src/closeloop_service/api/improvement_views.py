@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from closeloop_service.api.views import View
 from closeloop_service.domain.improvement import ImprovementState, allowed_moves
 from closeloop_service.domain.rules import TrackerKind
-from closeloop_service.queries.improvements import HistoryLine, ImprovementLine
+from closeloop_service.queries.history import HistoryLine
+from closeloop_service.queries.improvements import ImprovementLine
 
 Name = Annotated[
     str,

@@ -32,7 +32,7 @@ from closeloop_service.rulebook.shelf import load_shelf, load_version, load_vers
 from closeloop_service.rulebook.trying import rules_with, try_policy, try_route
 from closeloop_service.store.loads import load_loads
 from closeloop_service.store.rulebooks import KeptRulebook
-from heardback.bodies import JSON, YAML, YAML_TOO, media_type, read_body
+from heardback.bodies import JSON, YAML, YAML_TOO, BoundedRoute, media_type, read_body
 from heardback.console.pages import refuse_cross_site
 from heardback.errors import Invalid
 from heardback.http import DatabaseOf
@@ -68,51 +68,14 @@ def router(secrets: Collection[str]) -> APIRouter:
         tags=["rulebooks"],
         generate_unique_id_function=lambda route: route.name,
     )
-    guarded = [Depends(refuse_cross_site)]
     routes.get("")(list_rulebooks)
-    _add_previews(routes, secrets)
+    routes.include_router(_previews(secrets))
     routes.get("/{kind}")(get_rulebook)
     routes.get("/{kind}/schema")(get_schema)
     routes.get("/{kind}/versions")(list_versions)
     routes.get("/{kind}/versions/{version}")(get_version)
     routes.get("/{kind}/diff")(diff_versions)
-
-    @routes.post("/{kind}/validate", openapi_extra=_ANY_BODY)
-    async def validate_rulebook(kind: Kind, request: Request, database: DatabaseOf) -> Verdict:
-        """Tell whether a text would be taken, and everything that is wrong; nothing is kept."""
-        text = await _read_text(request)
-        async with database.read() as connection:
-            books = (await load_shelf(connection)).books()
-        checked = check_text(kind, text, books, secrets)
-        return Verdict.of(checked.faults, checked.advice)
-
-    @routes.put("/{kind}", openapi_extra=_BODY, dependencies=guarded)
-    async def save_rulebook(
-        kind: Kind,
-        request: Request,
-        response: Response,
-        database: DatabaseOf,
-        if_match: IfMatch = None,
-        saved_by: By = "api",
-        note: Why = "",
-    ) -> RulebookText:
-        """Put a text in force as the next version. The same text again changes nothing.
-
-        With `If-Match`, or `based_on` in JSON, only if nobody has saved another version meanwhile.
-        Open tasks are planned anew by it, and tasks that wait for an owner are tried again.
-        """
-        form = await _read_form(request, saved_by=saved_by, note=note)
-        based_on = form.based_on if if_match is None else _version(if_match)
-        draft = Draft(
-            kind=kind,
-            body=form.body,
-            saved_by=form.saved_by,
-            note=form.note,
-            based_on=based_on,
-        )
-        async with database.transaction() as tx:
-            return _tagged(await save(tx, draft, secrets), response)
-
+    _add_texts(routes, secrets)
     return routes
 
 
@@ -164,7 +127,49 @@ async def diff_versions(
     return DifferenceList.of(differing(*texts))
 
 
-def _add_previews(routes: APIRouter, secrets: Collection[str]) -> None:
+def _add_texts(routes: APIRouter, secrets: Collection[str]) -> None:
+    @routes.post("/{kind}/validate", openapi_extra=_ANY_BODY)
+    async def validate_rulebook(kind: Kind, request: Request, database: DatabaseOf) -> Verdict:
+        """Tell whether a text would be taken, and everything that is wrong; nothing is kept."""
+        text = await _read_text(request)
+        async with database.read() as connection:
+            books = (await load_shelf(connection)).books()
+        checked = check_text(kind, text, books, secrets)
+        return Verdict.of(checked.faults, checked.advice)
+
+    @routes.put("/{kind}", openapi_extra=_BODY, dependencies=[Depends(refuse_cross_site)])
+    async def save_rulebook(
+        kind: Kind,
+        request: Request,
+        response: Response,
+        database: DatabaseOf,
+        if_match: IfMatch = None,
+        saved_by: By = "api",
+        note: Why = "",
+    ) -> RulebookText:
+        """Put a text in force as the next version. The same text again changes nothing.
+
+        With `If-Match`, or `based_on` in JSON, only if nobody has saved another version meanwhile.
+        Open tasks are planned anew by it, and tasks that wait for an owner are tried again.
+        """
+        form = await _read_form(request, saved_by=saved_by, note=note)
+        based_on = form.based_on if if_match is None else _version(if_match)
+        draft = Draft(
+            kind=kind,
+            body=form.body,
+            saved_by=form.saved_by,
+            note=form.note,
+            based_on=based_on,
+        )
+        async with database.transaction() as tx:
+            return _tagged(await save(tx, draft, secrets), response)
+
+
+def _previews(secrets: Collection[str]) -> APIRouter:
+    routes = APIRouter(
+        route_class=BoundedRoute, generate_unique_id_function=lambda route: route.name
+    )
+
     @routes.post("/sla-policies/preview")
     async def preview_policy(form: TryForm, database: DatabaseOf) -> PolicyPreview:
         """Tell by which policy a task would run, when it would be due, and who would be told."""
@@ -182,6 +187,8 @@ def _add_previews(routes: APIRouter, secrets: Collection[str]) -> None:
             names = {member.name for team in teams for member in team.members}
             loads = await load_loads(connection, names)
         return try_route(rules, form.question(), loads)
+
+    return routes
 
 
 async def _read_text(request: Request) -> str:

@@ -16,8 +16,8 @@ from closeloop_service.domain.playbook import Since
 from closeloop_service.domain.rules import Playbook, Rules
 from closeloop_service.domain.task import Move, Task, allowed_moves
 from closeloop_service.domain.writing import Message
+from closeloop_service.queries.history import HistoryLine
 from closeloop_service.queries.story import StoryLine
-from closeloop_service.queries.tasks import HistoryLine
 from heardback.zones import UTC_ZONE, zone_of
 
 MOVE_TITLES: Final = {

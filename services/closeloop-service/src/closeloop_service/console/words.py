@@ -7,9 +7,8 @@ from typing import Any, Final
 
 from closeloop_service.domain.clock import ClockState
 from closeloop_service.domain.task import Task
-from closeloop_service.queries.improvements import HistoryLine as ImprovementHistoryLine
+from closeloop_service.queries.history import HistoryLine
 from closeloop_service.queries.story import StoryLine
-from closeloop_service.queries.tasks import HistoryLine
 from heardback.vocabulary import SlaClock
 
 Details = Mapping[str, Any]
@@ -82,15 +81,7 @@ def duration(span: timedelta) -> str:
 
 def history_lines(history: Sequence[HistoryLine]) -> list[Line]:
     """Return a task's history in words; what is not known here is told by its name."""
-    return [
-        Line(
-            at=line.occurred_at,
-            actor=line.actor,
-            note=line.note,
-            text=_say(_HISTORY, line.what, {**line.details, "actor": line.actor}),
-        )
-        for line in history
-    ]
+    return _told(history, _HISTORY)
 
 
 def story_lines(story: Sequence[StoryLine]) -> list[Line]:
@@ -105,14 +96,20 @@ def story_lines(story: Sequence[StoryLine]) -> list[Line]:
     ]
 
 
-def improvement_lines(history: Sequence[ImprovementHistoryLine]) -> list[Line]:
+def improvement_lines(history: Sequence[HistoryLine]) -> list[Line]:
     """Return an improvement's history in words."""
+    return _told(history, _MENDING)
+
+
+def _told(
+    history: Sequence[HistoryLine], said: Mapping[str, Callable[[Details], str]]
+) -> list[Line]:
     return [
         Line(
             at=line.occurred_at,
             actor=line.actor,
             note=line.note,
-            text=_say(_MENDING, line.what, {**line.details, "actor": line.actor}),
+            text=_say(said, line.what, {**line.details, "actor": line.actor}),
         )
         for line in history
     ]

@@ -3,7 +3,8 @@
 from datetime import datetime
 
 from closeloop_service.domain.commands import Assign
-from closeloop_service.domain.decision import Decision, Entry, changed
+from closeloop_service.domain.decision import Decision, changed
+from closeloop_service.domain.history import Entry
 from closeloop_service.domain.moving import decide
 from closeloop_service.domain.routing import Route
 from closeloop_service.domain.rules import AlertKind, Rules

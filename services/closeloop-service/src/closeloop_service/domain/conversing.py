@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from closeloop_service.domain.commands import Contact, Reply
-from closeloop_service.domain.decision import Decision, Entry, changed
+from closeloop_service.domain.decision import Decision, changed
+from closeloop_service.domain.history import Entry
 from closeloop_service.domain.moving import decide
 from closeloop_service.domain.rules import AlertKind, Rules
 from closeloop_service.domain.task import TRANSITIONS, Move, Task, TaskState

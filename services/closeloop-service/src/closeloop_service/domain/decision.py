@@ -1,12 +1,13 @@
 """What follows from what happens to a task: the task afterwards, and all that goes with it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from datetime import datetime
 from operator import attrgetter
 from typing import Any, Final
 
 from closeloop_service.domain.alerting import OpsAlert
+from closeloop_service.domain.history import Entry
 from closeloop_service.domain.task import Task
 from heardback.contracts.registry import EventType
 from heardback.vocabulary import SlaClock
@@ -37,16 +38,6 @@ class TaskTimer:
     kind: str
     key: str
     due_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """One line of a task's history. No actor: Heardback itself, or the customer."""
-
-    what: str
-    actor: str | None = None
-    note: str = ""
-    details: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,13 +15,13 @@ from closeloop_service.domain.clock import ClockState
 from closeloop_service.domain.decision import (
     ESCALATION,
     Decision,
-    Entry,
     Said,
     TaskTimer,
     changed,
     clock_key,
     say,
 )
+from closeloop_service.domain.history import Entry
 from closeloop_service.domain.planning import escalation_at, policy_of
 from closeloop_service.domain.rules import AlertKind, Rules, SlaPolicy
 from closeloop_service.domain.task import Task

@@ -1,13 +1,14 @@
 """Improvements: what is to be mended because of a theme, and the one table of their moves."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 from closeloop_service.domain.alerting import OpsAlert
 from closeloop_service.domain.errors import ImprovementMoveNotAllowed
+from closeloop_service.domain.history import Entry
 from heardback.contracts.payloads import Payload, Quote, ThemeThresholdReached
 from heardback.contracts.registry import EventType
 
@@ -150,16 +151,6 @@ class Hear:
 
 
 Command = Change | Assign | Hear
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """A line of an improvement's history."""
-
-    what: str
-    actor: str | None = None
-    note: str = ""
-    details: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from closeloop_service.domain.alerting import OpsAlert
+from closeloop_service.domain.history import Entry
 from closeloop_service.domain.improvement import (
     Assign,
     Command,
     Decision,
-    Entry,
     Hear,
     Improvement,
     ImprovementMove,

@@ -25,7 +25,8 @@ from closeloop_service.domain.commands import (
     Wait,
     Write,
 )
-from closeloop_service.domain.decision import Decision, Entry, Said, joined, say
+from closeloop_service.domain.decision import Decision, Said, joined, say
+from closeloop_service.domain.history import Entry
 from closeloop_service.domain.planning import policy_of
 from closeloop_service.domain.routing import teams_of
 from closeloop_service.domain.rules import AlertKind, Escalation, Rank, Rules

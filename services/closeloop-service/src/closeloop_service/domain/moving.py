@@ -7,9 +7,10 @@ from typing import Final
 from closeloop_service.domain import checks
 from closeloop_service.domain.clock import Pause
 from closeloop_service.domain.commands import Command, Contact
-from closeloop_service.domain.decision import Decision, Entry, changed, joined
+from closeloop_service.domain.decision import Decision, changed, joined
 from closeloop_service.domain.errors import TaskChanged
 from closeloop_service.domain.firing import mark_breach
+from closeloop_service.domain.history import Entry
 from closeloop_service.domain.moves import HEARD_BACK, MOVES, Moving
 from closeloop_service.domain.planning import plan, timers_of
 from closeloop_service.domain.playbook import steps_after

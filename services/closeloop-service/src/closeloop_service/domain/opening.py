@@ -7,7 +7,8 @@ from typing import Final
 
 from closeloop_service.domain.clock import ClockState
 from closeloop_service.domain.commands import Cancel, Reopen, Verify
-from closeloop_service.domain.decision import Decision, Entry, Said, changed, joined, say
+from closeloop_service.domain.decision import Decision, Said, changed, joined, say
+from closeloop_service.domain.history import Entry
 from closeloop_service.domain.moving import decide
 from closeloop_service.domain.planning import plan, timers_of
 from closeloop_service.domain.rules import AlertKind, Opens, Rules

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 
 from closeloop_service.domain import opening
-from closeloop_service.domain.task import Answer
-from closeloop_service.handlers.caseload import load_caseload
+from closeloop_service.handlers.caseload import answer_of, load_caseload
 from closeloop_service.rulebook.keeper import Keeper
 from closeloop_service.store.answers import keep_newest
 from heardback.contracts.payloads import DetractorAlerted
@@ -18,7 +17,7 @@ async def on_alerts(
     """Have every detractor heard: by a task of their own, or by the one that waits for them."""
     rules = await keeper.in_force(tx.connection)
     caseload = await load_caseload(tx, events, [event.data.response_id for event in events])
-    newest = await keep_newest(tx.connection, [_answer(event.data) for event in events])
+    newest = await keep_newest(tx.connection, [answer_of(event.data) for event in events])
     for event in events:
         if caseload.is_known(event.data.alert_id):
             continue
@@ -30,14 +29,3 @@ async def on_alerts(
         if task is not None:
             caseload.belongs(heard.alert_id, event.data.response_id, task, tx.now)
     await caseload.save(tx, rules)
-
-
-def _answer(alert: DetractorAlerted) -> Answer:
-    return Answer(
-        response_id=alert.response_id,
-        customer_id=alert.customer_id,
-        revision=alert.revision,
-        scale=alert.scale,
-        score=alert.score,
-        comment=alert.comment,
-    )

@@ -180,6 +180,18 @@ async def load_caseload(
     )
 
 
+def answer_of(said: Spoken) -> Answer:
+    """Return what a customer said, of an alert or a response alike."""
+    return Answer(
+        response_id=said.response_id,
+        customer_id=said.customer_id,
+        revision=said.revision,
+        scale=said.scale,
+        score=said.score,
+        comment=said.comment,
+    )
+
+
 def _recipient(given: Recipient, customer: Customer) -> Recipient:
     """Return how to reach a customer: as they were reached, else as the product knows them."""
     return Recipient(

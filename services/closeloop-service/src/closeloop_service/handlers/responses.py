@@ -6,7 +6,7 @@ from typing import Any
 from closeloop_service.domain import opening
 from closeloop_service.domain.rules import Opens, Rules
 from closeloop_service.domain.task import Answer
-from closeloop_service.handlers.caseload import Caseload, load_caseload
+from closeloop_service.handlers.caseload import Caseload, answer_of, load_caseload
 from closeloop_service.rulebook.keeper import Keeper
 from closeloop_service.store import tasks
 from closeloop_service.store.answers import keep_newest, load_belonging
@@ -31,7 +31,7 @@ async def on_responses(keeper: Keeper, tx: Transaction, events: Sequence[Event[A
     responses = [event.data.response_id for event in said]
     caseload = await load_caseload(tx, said, responses, task_ids=timeless)
     recorded = [e.data for e in said if isinstance(e.data, ResponseRecorded)]
-    newest = await keep_newest(tx.connection, [_answer(data) for data in recorded])
+    newest = await keep_newest(tx.connection, [answer_of(data) for data in recorded])
     for event in said:
         if isinstance(event.data, ResponseQuarantined):
             _take_back(caseload, event.data, rules, tx)
@@ -82,14 +82,3 @@ def _take_in(
     caseload.decide(decision)
     if decision is not None and around.known is None:
         caseload.belongs(heard.alert_id, event.data.response_id, decision.task, tx.now)
-
-
-def _answer(data: ResponseRecorded) -> Answer:
-    return Answer(
-        response_id=data.response_id,
-        customer_id=data.customer_id,
-        revision=data.revision,
-        scale=data.scale,
-        score=data.score,
-        comment=data.comment,
-    )

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from closeloop_service.domain.errors import ImprovementNotFound
 from closeloop_service.domain.improvement import ACTIVE, Improvement, ImprovementState
+from closeloop_service.queries.history import HistoryLine
 from closeloop_service.store.improvements import improvement_of
 from closeloop_service.tables import IMPROVEMENT, IMPROVEMENT_HISTORY, REPORTER, TICKET, TRACKER
 
@@ -56,17 +57,6 @@ class ImprovementLine:
     improvement: Improvement
     ticket: TicketLine | None
     telling: Telling
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HistoryLine:
-    """One line of an improvement's history. No actor: Heardback itself, or the tracker."""
-
-    occurred_at: datetime
-    what: str
-    actor: str | None
-    note: str
-    details: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

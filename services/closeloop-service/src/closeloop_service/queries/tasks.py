@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from closeloop_service.domain.errors import TaskNotFound
 from closeloop_service.domain.task import ACTIVE, Task, TaskState
 from closeloop_service.domain.writing import Message, MessageState
+from closeloop_service.queries.history import HistoryLine
 from closeloop_service.store.rows import to_task
 from closeloop_service.tables import MESSAGE, TASK, TASK_HISTORY
 from heardback.errors import Invalid
@@ -93,17 +94,6 @@ class Place:
     def __str__(self) -> str:
         due_at = self.due_at.astimezone(UTC).isoformat() if self.due_at else ""
         return base64.urlsafe_b64encode(f"{due_at} {self.task_id}".encode()).decode()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HistoryLine:
-    """One line of a task's history. No actor: Heardback itself."""
-
-    occurred_at: datetime
-    what: str
-    actor: str | None
-    note: str
-    details: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

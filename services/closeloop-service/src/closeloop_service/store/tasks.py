@@ -11,7 +11,6 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from closeloop_service.domain.decision import OF_CLOCKS, OF_TASKS, Decision, TaskTimer, clock_key
-from closeloop_service.domain.errors import TaskNotFound
 from closeloop_service.domain.planning import timers_of
 from closeloop_service.domain.rules import Rules
 from closeloop_service.domain.task import Task
@@ -59,17 +58,6 @@ _ADD_HISTORY: Final = text("""
     )
     SELECT pg_notify(current_schema() || '_' || CAST(:channel AS text), '')
 """)
-
-
-async def lock_task(connection: AsyncConnection, task_id: str) -> Task:
-    """Load one task for a change.
-
-    Raises: TaskNotFound.
-    """
-    found = await lock_tasks(connection, [task_id])
-    if task_id not in found:
-        raise TaskNotFound(task_id=task_id)
-    return found[task_id]
 
 
 async def lock_tasks(connection: AsyncConnection, task_ids: Collection[str]) -> dict[str, Task]:

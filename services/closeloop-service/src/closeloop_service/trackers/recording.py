@@ -5,9 +5,9 @@ from typing import Final
 
 from closeloop_service import metrics
 from closeloop_service.domain.alerting import OpsAlert
+from closeloop_service.domain.history import Entry
 from closeloop_service.domain.improvement import (
     Decision,
-    Entry,
     Improvement,
     TicketStatus,
 )
