@@ -1,7 +1,6 @@
 """The relay: in order per customer, nothing lost, nothing marked that was not acknowledged."""
 
 import asyncio
-import dataclasses
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,6 +9,7 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from msgspec import structs
 from sqlalchemy import text
 
 from heardback import outbox
@@ -146,7 +146,7 @@ async def test_fields_are_read_as_an_event_when_they_were_written_as_they_are(
         for message in await toy.staged(database)
     ]
     assert by_fields.data == by_payload.data == CustomerChurned(**fields)
-    assert dataclasses.replace(by_fields, id=by_payload.id) == by_payload
+    assert structs.replace(by_fields, id=by_payload.id) == by_payload
 
 
 async def test_nothing_is_published_when_the_transaction_rolls_back(database: Database) -> None:

@@ -1,4 +1,4 @@
-"""A migrated schema of its own for each module, its HTTP app, and stories of customers to count."""
+"""A migrated schema, its HTTP app, and stories of customers to count."""
 
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
@@ -9,9 +9,7 @@ from typing import Any
 
 import httpx2
 import pytest
-import pytest_asyncio
 from fastapi import FastAPI
-from sqlalchemy import text
 
 from heardback.clock import Clock
 from heardback.console.pages import Console, NavigationLink
@@ -29,13 +27,12 @@ from heardback.testing.stack import ServiceDatabase
 from heardback.vocabulary import Category, Scale, category_of
 from insights_service import api, dashboard
 from insights_service.handlers import HANDLERS
-from insights_service.tables import metadata
 
 Cell = tuple[str, str, date, str, str, str]
 Apply = Callable[[Iterable[Event[Any]]], Awaitable[None]]
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest.fixture
 async def url(migrated_database: ServiceDatabase) -> str:
     """The URL of a migrated schema."""
     return await migrated_database("insights")
@@ -48,11 +45,8 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 async def database(url: str, clock: ManualClock) -> AsyncIterator[Database]:
-    """The module's schema, emptied."""
+    """A migrated schema, empty."""
     opened = Database(url, service="insights", clock=clock, ids=CountedIds(), pool_size=4)
-    async with opened.transaction() as tx:
-        names = ", ".join(f'"{table}"' for table in metadata.tables)
-        await tx.connection.execute(text(f"TRUNCATE {names}"))
     yield opened
     await opened.close()
 
@@ -165,8 +159,8 @@ class _Teller:
         reasons = self._random.sample(_REASONS, self._random.choice((1, 1, 2)))
         self._happens(
             registry.SURVEY_SUPPRESSED, "suppressed", at, detail=reasons[0],
-            decision_id=f"d{self._key}", touchpoint_id=f"t{self._key}",
-            reasons=reasons, decided_at=at,
+            touchpoint_id=f"t{self._key}", decided_at=at,
+            suppressions=[{"program_id": self._about["program_id"], "reasons": reasons}],
         )  # fmt: skip
 
     def _ask(self, at: datetime) -> None:

@@ -1,5 +1,6 @@
 """Scopes, series, counts and the words that are made of them."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
@@ -9,9 +10,9 @@ from heardback.testing.builders import an_event
 from heardback.vocabulary import SlaClock
 from insights_service import words
 from insights_service.domain.counts import Counts, Duration, funnel_of, sla_of
-from insights_service.domain.facts import Measure
+from insights_service.domain.facts import Fact, Measure
 from insights_service.domain.nps import Tally, estimate
-from insights_service.domain.reading import UNNAMED, fact_of
+from insights_service.domain.reading import UNNAMED, facts_of
 from insights_service.domain.scope import (
     DateNotUnderstood,
     Grain,
@@ -106,32 +107,42 @@ def test_day_is_that_of_utc_when_an_event_names_another_offset() -> None:
         registry.DETRACTOR_ALERTED, customer_id="c", alert_id="a", response_id="r",
         invitation_id="i", program_id="p", touchpoint="t", score=1, recipient={}, alerted_at=at,
     )  # fmt: skip
-    fact = fact_of(event.data)
-    assert fact is not None
+    (fact,) = facts_of(event.data)
     assert [cell.day for cell in fact.cells] == [date(2026, 3, 1)]
 
 
 def test_suppression_counts_under_its_first_reason() -> None:
     for reasons, counted in ((("cooldown", "not_sampled"), "cooldown"), ((), UNNAMED)):
         event = an_event(
-            registry.SURVEY_SUPPRESSED, customer_id="c", decision_id="d", touchpoint="t",
-            touchpoint_id="x", reasons=reasons, decided_at=AT,
+            registry.SURVEY_SUPPRESSED, customer_id="c", touchpoint="t", touchpoint_id="x",
+            suppressions=[{"program_id": "p", "reasons": reasons}], decided_at=AT,
         )  # fmt: skip
-        fact = fact_of(event.data)
-        assert fact is not None
+        (fact,) = facts_of(event.data)
         assert [(cell.measure, cell.detail) for cell in fact.cells] == [("suppressed", counted)]
 
 
+def test_suppression_counts_for_each_program_under_one_key_in_both_versions() -> None:
+    about = {"customer_id": "c", "touchpoint": "t", "touchpoint_id": "x", "decided_at": AT}
+    suppressions = [{"program_id": p, "reasons": ["cooldown"]} for p in ("a", "b")]
+    second = an_event(registry.SURVEY_SUPPRESSED, suppressions=suppressions, **about)
+    first = [
+        an_event(registry.SURVEY_SUPPRESSED_V1, decision_id=f"x:{s['program_id']}", **s, **about)
+        for s in suppressions
+    ]
+    assert [fact for event in first for fact in facts_of(event.data)] == facts_of(second.data)
+    assert [cell.program_id for fact in facts_of(second.data) for cell in fact.cells] == ["a", "b"]
+
+
 def test_only_the_first_contact_counts() -> None:
-    def contacted(*, first: bool) -> object:
+    def contacted(*, first: bool) -> Sequence[Fact]:
         event = an_event(
             registry.TASK_CONTACTED, customer_id="c", task_id="k", program_id="p", touchpoint="t",
             occurred_at=AT, owner="o", channel="phone", first=first, first_response_seconds=60,
         )  # fmt: skip
-        return fact_of(event.data)
+        return facts_of(event.data)
 
-    assert contacted(first=True) is not None
-    assert contacted(first=False) is None
+    assert len(contacted(first=True)) == 1
+    assert not contacted(first=False)
 
 
 def test_response_rate_is_of_those_sent() -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from heardback import outbox
-from heardback.contracts import topics
+from heardback.contracts import registry, topics
+from heardback.contracts.payloads import Suppression
 from heardback.contracts.registry import EventType
 from heardback.db import Database
 from heardback.envelope import Event, decode
@@ -51,6 +52,11 @@ class Trigger:
             staged = await outbox.claim(connection, limit=10_000)
         events = [decode(topics.SURVEY, s.message.value, s.message.headers) for s in staged]
         return [e.data for e in events if event_type in (None, e.type)]
+
+    async def suppressions(self) -> list[Suppression]:
+        """Return what each program had against asking, in order."""
+        events = await self.published(registry.SURVEY_SUPPRESSED)
+        return [suppression for event in events for suppression in event.suppressions]
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ async def with_program(trigger: Any, folder: Path, *more: str, governance: str =
 
 
 async def reasons(trigger: Any) -> list[tuple[str, ...]]:
-    return [s.reasons for s in await trigger.published(registry.SURVEY_SUPPRESSED)]
+    return [s.reasons for s in await trigger.suppressions()]
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,11 @@
 """When an invitation is due: ask now, later, or not at all."""
 
 from collections import Counter
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from heardback.contracts.payloads import Profile
 from heardback.testing.clock import START

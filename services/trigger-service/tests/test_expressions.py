@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from trigger_service.cel import LONGEST, compile_expression
 from trigger_service.domain.expression import Failed, InvalidExpression
 from trigger_service.domain.fields import (
+    KNOWN,
     LONGEST_STRING,
     STANDARD_CUSTOMER,
     STANDARD_EVENT,
@@ -29,7 +30,7 @@ EVENT = {"amount": 60.0, "touchpoint": "purchase"}
 def known(
     customer: Mapping[str, Any] = CUSTOMER, event: Mapping[str, Any] = EVENT
 ) -> dict[str, object]:
-    return FIELDS.values(customer=customer, event=event, occurred_at=NOW)
+    return FIELDS.reader([KNOWN]).values(customer=customer, event=event, occurred_at=NOW)
 
 
 # Fields

@@ -65,7 +65,7 @@ async def count(database: Database, table: Any) -> int:
 
 
 async def reasons(trigger: Any) -> list[tuple[str, ...]]:
-    return [s.reasons for s in await trigger.published(registry.SURVEY_SUPPRESSED)]
+    return [s.reasons for s in await trigger.suppressions()]
 
 
 async def test_invitation_is_scheduled_when_a_program_listens(trigger: Any) -> None:
@@ -148,7 +148,7 @@ async def test_decision_says_no_program_when_none_listens(trigger: Any) -> None:
             touchpoint="page-viewed",
         )
     )
-    (suppressed,) = await trigger.published()
+    (suppressed,) = await trigger.suppressions()
     assert suppressed.program_id is None
     assert suppressed.reasons == ("no_program",)
 

@@ -1,7 +1,6 @@
 """What holds of the pure core whatever it is given: it answers, fairly, evenly, and by itself."""
 
 from collections import Counter
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -9,10 +8,12 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from heardback.contracts.payloads import Profile
 from heardback.testing.clock import START
 from heardback.vocabulary import ProgramType
+from trigger_service.domain import decision
 from trigger_service.domain.cadence_run import Run
 from trigger_service.domain.cohort import bucket_of
 from trigger_service.domain.customer import Customer
@@ -31,6 +32,7 @@ from .domain_builders import (
     a_revocation,
     a_state,
     a_touchpoint,
+    decision_of,
     entries_of,
 )
 from .twin import Twin
@@ -128,6 +130,36 @@ def test_every_touchpoint_gets_an_answer_when_the_contracts_admit_it(
         assert (outcome.invitation is None) == bool(set(against) - {Reason.SHADOW})
         if outcome.invitation is not None:
             assert START <= outcome.invitation.send_at < outcome.invitation.expires_at
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    delay=st.sampled_from(["0d", "7d..14d", "0d..40d", "80d..100d"]),
+    send_hours=st.sampled_from([None, OFFICE, {"from": "02:15", "to": "02:45", "days": ["sun"]}]),
+    kind=st.sampled_from(list(ProgramType)),
+    held=st.lists(
+        st.builds(
+            Slot,
+            program_id=st.sampled_from(["purchase", "other"]),
+            type=st.sampled_from(list(ProgramType)),
+            send_at=st.integers(-130 * 24, 130 * 24).map(lambda hours: START + hours * HOUR),
+        ),
+        min_size=1,
+        max_size=3,
+    ),
+    zone=st.sampled_from([None, "Europe/Berlin", "America/New_York"]),
+)
+def test_cooldown_is_the_same_when_the_time_to_ask_is_worked_out_exactly(
+    delay: str, send_hours: Any, kind: ProgramType, held: list[Slot], zone: str | None
+) -> None:
+    fields = {"send_hours": send_hours} if send_hours else {}
+    program = a_program(delay=delay, type=kind, expires_after="3650d", **fields)
+    state = a_state(*held, customer=a_customer(timezone=zone))
+    quick = decision_of(program, state=state)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(decision, "sure_clashes", lambda *_: {})
+        exact = decision_of(program, state=state)
+    assert (quick.against, quick.slot) == (exact.against, exact.slot)
 
 
 steps = st.lists(

@@ -217,7 +217,7 @@ async def test_customer_stays_out_when_only_a_part_is_taken_back(trigger: Any) -
     part = resubscribed(START + DAY, scope="program", scoped_to="purchase")
     await trigger.deliver(UNSUBSCRIBED, part)
     await trigger.deliver(a_purchase())
-    (suppressed,) = await trigger.published(registry.SURVEY_SUPPRESSED)
+    (suppressed,) = await trigger.suppressions()
     assert suppressed.reasons == ("unsubscribed",)
 
 

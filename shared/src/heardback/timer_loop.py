@@ -5,7 +5,6 @@ A timer whose handler fails is tried later, a little later each time, then set a
 """
 
 import asyncio
-import dataclasses
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
@@ -128,7 +127,7 @@ class TimerLoop:
         attempts = timer.attempts + 1
         if attempts < _MOST_ATTEMPTS:
             later = tx.now + timedelta(seconds=_BACKOFF.seconds(attempts))
-            tx.set_timer(dataclasses.replace(timer, due_at=later, attempts=attempts))
+            tx.set_timer(timer.put_off(later, attempts=attempts))
             return
         letter = DeadLetter(
             topic=f"timer:{timer.kind}",

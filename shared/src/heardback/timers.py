@@ -5,11 +5,12 @@ so that a timer fires once whatever dies. Cost grows with what is due, not with 
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from operator import attrgetter, itemgetter
 from typing import Any, Final
 
+from msgspec import Struct
+from msgspec.structs import replace
 from sqlalchemy import Column, DateTime, Index, Integer, MetaData, Table, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -22,16 +23,20 @@ LONGEST_SLEEP: Final = timedelta(seconds=60)
 """The loops look for timers at least this often, woken or not."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timer:
+class Timer(Struct, frozen=True, kw_only=True):
     """Something to do at `due_at`. Setting a timer of the same `kind` and `key` replaces it."""
 
     kind: str
     key: str
     due_at: datetime
-    payload: Mapping[str, Any] = field(default_factory=dict)
+    payload: Mapping[str, Any] = {}
     traceparent: str | None = None
     attempts: int = 0
+
+    def put_off(self, due_at: datetime, *, attempts: int | None = None) -> "Timer":
+        """Return the timer due at another time; `attempts` as they are, or as given."""
+        kept = self.attempts if attempts is None else attempts
+        return replace(self, due_at=due_at, attempts=kept)
 
 
 def timer_table(metadata: MetaData) -> Table:

@@ -33,6 +33,11 @@ _FIELDS: dict[EventType, dict[str, Any]] = {
         "decided_at": START,
     },
     registry.SURVEY_SUPPRESSED: {
+        "touchpoint_id": "touchpoint-1",
+        "suppressions": [{"program_id": "after-purchase", "reasons": ["cooldown"]}],
+        "decided_at": START,
+    },
+    registry.SURVEY_SUPPRESSED_V1: {
         "decision_id": "decision-2",
         "touchpoint_id": "touchpoint-1",
         "reasons": ("cooldown",),

@@ -101,9 +101,10 @@ async def test_older_revision_changes_nothing_when_it_comes_late(hear, database)
     assert (line.details["score"], line.details["category"]) == (9, "promoter")
 
 
+@pytest.mark.parametrize("suppressed", [registry.SURVEY_SUPPRESSED, registry.SURVEY_SUPPRESSED_V1])
 @pytest.mark.parametrize("together", [True, False])
-async def test_touchpoint_says_why_when_nobody_asks(hear, database, together):
-    no = said(registry.SURVEY_SUPPRESSED)
+async def test_touchpoint_says_why_when_nobody_asks(hear, database, together, suppressed):
+    no = said(suppressed)
     yes = said(registry.SURVEY_SCHEDULED)
     await hear(no)
     assert (await told(database))[0].details["reasons"] == ["cooldown"]

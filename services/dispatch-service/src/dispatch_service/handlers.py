@@ -248,7 +248,7 @@ async def _decide(
         if opens_at is not None and opens_at <= tx.now:
             steps.append(decide(invitation, tx.now))
         elif opens_at is not None and opens_at < invitation.expires_at:
-            tx.set_timer(replace(timer, due_at=opens_at))
+            tx.set_timer(timer.put_off(opens_at))
     await moves.save_steps(tx, [step for step in steps if step.message is not None])
 
 

@@ -13,7 +13,7 @@ from heardback.db import Transaction
 from heardback.envelope import Event
 from insights_service import metrics, store
 from insights_service.domain.facts import Cell, Fact
-from insights_service.domain.reading import fact_of, response_of
+from insights_service.domain.reading import facts_of, response_of
 from insights_service.domain.rollups import by_kind, changes, latest_revisions
 
 CHANGED: Final = "changed"
@@ -52,7 +52,7 @@ HANDLERS: Final[Mapping[Topic, BatchHandler]] = {
 
 async def _keep_facts(tx: Transaction, events: Sequence[Event[Any]]) -> list[Fact]:
     """Keep what the events say that happens once; return what is new of it."""
-    facts = [fact for event in events if (fact := fact_of(event.data)) is not None]
+    facts = [fact for event in events for fact in facts_of(event.data)]
     new: list[Fact] = []
     for group in by_kind(facts):
         new += await store.add_new(tx.connection, group)

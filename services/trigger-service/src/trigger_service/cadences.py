@@ -66,7 +66,7 @@ async def on_cadence_due(tx: Transaction, timers: Sequence[Timer]) -> None:
     if program is None or program.cadence is None or program.state is ProgramState.PAUSED:
         return  # activating it sets the timer again
     due_at = await _advance(tx, program, catalogue)
-    tx.set_timer(replace(timer, due_at=due_at, attempts=0))
+    tx.set_timer(timer.put_off(due_at, attempts=0))
 
 
 async def _advance(tx: Transaction, program: Program, catalogue: Catalogue) -> datetime:

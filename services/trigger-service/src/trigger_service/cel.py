@@ -101,24 +101,26 @@ def compile_expression(source: str, fields: Fields) -> Predicate:
     _check_known_names(source, fields)
     _check_constant_times(environment, source)
     # Every field that the source can possibly mention; the library copies all that it is given.
-    names = tuple(name for name in (*fields.types, KNOWN) if name.rpartition(".")[2] in source)
-    return _predicate(compiled, names)
+    mentioned = (n for n in (*fields.types, KNOWN) if n.rpartition(".")[2] in source)
+    return _Compiled(compiled, frozenset(mentioned))
 
 
-def _predicate(compiled: cel.Expression, names: tuple[str, ...]) -> Predicate:
-    evaluate = compiled.eval
+class _Compiled:
+    """An expression that the library has compiled."""
 
-    def predicate(values: Mapping[str, object], /) -> bool | Failed:
+    def __init__(self, compiled: cel.Expression, names: frozenset[str]) -> None:
+        self.names = names
+        self._evaluate = compiled.eval
+
+    def __call__(self, values: Mapping[str, object], /) -> bool | Failed:
         try:
-            data = {name: values[name] for name in names if name in values}
-            answer = evaluate(None, data).value()
+            data = {name: values[name] for name in self.names if name in values}
+            answer = self._evaluate(None, data).value()
         except Exception:  # a value that the library cannot take; its text may hold the value
             return Failed(detail=_NO_ANSWER)
         if answer is True or answer is False:
             return bool(answer)
         return Failed(detail=_why(str(answer)))
-
-    return predicate
 
 
 def _why(text: str) -> str:

@@ -14,7 +14,7 @@ from heardback.db import Transaction
 from heardback.envelope import Event
 from heardback.timers import Timer
 from trigger_service import counts, known_surveys, messages, metrics, rules, store
-from trigger_service.domain.decision import State
+from trigger_service.domain.decision import Decision, State
 from trigger_service.domain.due import Due, Moment, day_of, decide_all_due
 from trigger_service.domain.invitation import Invitation, InvitationState
 from trigger_service.domain.ledger import SCHEDULED, Entry, decide_all
@@ -39,7 +39,7 @@ async def on_touchpoints(tx: Transaction, events: Sequence[Event[Any]]) -> None:
     revocations = [r for e in events if (r := messages.revocation_of(e)) is not None]
     if revocations:
         states = await _revoke(tx, states, revocations, _traces(events))
-    happened = [messages.touchpoint_of(e) for e in events if messages.is_touchpoint(e)]
+    happened = [t for e in events if (t := messages.touchpoint_of(e)) is not None]
     new = await store.unknown_touchpoints(tx.connection, happened)
     metrics.REPEATS.add(len(happened) - len(new), {"topic": events[0].type.topic.name})
     if new:
@@ -49,7 +49,7 @@ async def on_touchpoints(tx: Transaction, events: Sequence[Event[Any]]) -> None:
 
 async def on_tasks(tx: Transaction, events: Sequence[Event[Any]]) -> None:
     """Ask how it went once an owner task is resolved; not so if it is opened again."""
-    wanted = [e for e in events if messages.is_touchpoint(e) or messages.revocation_of(e)]
+    wanted = [event for event in events if messages.tells_of_touchpoints(event)]
     if wanted:
         await on_touchpoints(tx, wanted)
 
@@ -144,16 +144,19 @@ async def decide_and_keep(
 
 
 def _announce(tx: Transaction, entry: Entry) -> None:
-    trace = entry.touchpoint.traceparent
+    touchpoint, suppressed = entry.touchpoint, list[Decision]()
+    trace = touchpoint.traceparent
     for outcome in entry.outcomes:
         invitation = outcome.invitation
         if invitation is None or invitation.state is InvitationState.SHADOW:
-            suppressed = messages.suppressed(entry, outcome, tx.now)
-            tx.emit_fields(registry.SURVEY_SUPPRESSED, suppressed, traceparent=trace)
+            suppressed.append(outcome.decision)
             continue
-        scheduled = messages.scheduled(entry, outcome, invitation, tx.now)
+        scheduled = messages.scheduled(invitation, tx.now)
         tx.emit_fields(registry.SURVEY_SCHEDULED, scheduled, traceparent=trace)
         _set_timer(tx, invitation, trace)
+    if suppressed:
+        fields = messages.suppressed(touchpoint, suppressed, tx.now)
+        tx.emit_fields(registry.SURVEY_SUPPRESSED, fields, traceparent=trace)
 
 
 def _set_timer(tx: Transaction, invitation: Invitation, trace: str | None) -> None:

@@ -6,16 +6,18 @@ customers by id, invitations by id, counts by key. Touchpoints are only ever add
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import cache
-from operator import attrgetter
 from typing import Any, Final
 
-from sqlalchemy import Result, Table, Text, any_, bindparam, cast, select, text
+from msgspec.json import encode
+from msgspec.structs import asdict
+from sqlalchemy import Result, Text, any_, bindparam, cast, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from heardback.bulk import insert_new_rows, insert_rows, upsert_rows
+from heardback.bulk import insert_new_rows, json_text, upsert_rows
+from heardback.driver import Record, copy, fetch
 from heardback.vocabulary import Channel, ProgramType
+from trigger_service.domain.cohort import bucket_of
 from trigger_service.domain.customer import Customer
 from trigger_service.domain.decision import State
 from trigger_service.domain.invitation import Invitation, InvitationState, Slot
@@ -26,22 +28,27 @@ from trigger_service.tables import CUSTOMER, INVITATION, REVOCATION, TOUCHPOINT
 LONGEST_COOLDOWN: Final = timedelta(days=3650)
 """No program may have a longer one; a slot that is older says nothing any more."""
 
-_IDS: Final = any_(cast(bindparam("ids"), ARRAY(Text)))
-_CUSTOMERS: Final = (
-    select(CUSTOMER).where(CUSTOMER.c.customer_id == _IDS).order_by(CUSTOMER.c.customer_id)
-)
-_CUSTOMERS_LOCKED: Final = _CUSTOMERS.with_for_update()
-_KNOWN: Final = select(TOUCHPOINT.c.touchpoint_id).where(TOUCHPOINT.c.touchpoint_id == _IDS)
-_SLOTS: Final = text("""
+# Ids travel as one JSON text: the driver looks at each element of an array several times.
+_IDS_GIVEN: Final = "(SELECT json_array_elements_text($1::json))"
+_CUSTOMERS: Final = f"""
+    SELECT {", ".join(Customer.__struct_fields__)} FROM customer
+    WHERE customer_id = ANY(ARRAY{_IDS_GIVEN}) ORDER BY customer_id
+"""
+_CUSTOMERS_LOCKED: Final = f"{_CUSTOMERS} FOR UPDATE"
+_KNOWN: Final = f"""
+    SELECT touchpoint_id FROM touchpoint WHERE touchpoint_id = ANY(ARRAY{_IDS_GIVEN})
+"""
+_SLOTS: Final = f"""
     SELECT customer_id, program_id, type, send_at, state FROM invitation
-    WHERE customer_id = ANY(CAST(:ids AS text[])) AND state IN ('pending', 'requested', 'shadow')
-      AND send_at > :since
+    WHERE customer_id = ANY(ARRAY{_IDS_GIVEN}) AND state IN ('pending', 'requested', 'shadow')
+      AND send_at > $2
     ORDER BY send_at
-""")
-_REVOCATIONS: Final = text("""
+"""
+_REVOCATIONS: Final = f"""
     SELECT customer_id, subject, revoked_at, reason FROM revocation
-    WHERE customer_id = ANY(CAST(:ids AS text[]))
-""")
+    WHERE customer_id = ANY(ARRAY{_IDS_GIVEN})
+"""
+_IDS: Final = any_(cast(bindparam("ids"), ARRAY(Text)))
 _CUSTOMER_IDS: Final = text("""
     SELECT DISTINCT customer_id FROM invitation WHERE invitation_id = ANY(CAST(:ids AS text[]))
 """)
@@ -63,9 +70,19 @@ _MOVE: Final = text("""
                 CAST(:times AS timestamptz[])) AS m (invitation_id, state, reason, send_at)
     WHERE i.invitation_id = m.invitation_id
 """)
+_CHANGING: Final = tuple(name for name in Customer.__struct_fields__ if name != "customer_id")
+_SAVE_CUSTOMERS: Final = f"""
+    UPDATE customer c SET {", ".join(f"{name} = r.{name}" for name in _CHANGING)}
+    FROM json_populate_recordset(NULL::customer, $1::json) AS r
+    WHERE c.customer_id = r.customer_id
+"""
 _FORGET_FACTS: Final = text("""
     UPDATE touchpoint SET facts = '{}' WHERE customer_id = ANY(CAST(:ids AS text[]))
 """)
+
+
+_TYPES: Final[Mapping[str, ProgramType]] = {kind.value: kind for kind in ProgramType}
+_STATES: Final[Mapping[str, InvitationState]] = {state.value: state for state in InvitationState}
 
 
 async def lock_customers(
@@ -73,7 +90,7 @@ async def lock_customers(
 ) -> dict[str, Customer]:
     """Return these customers by id, new ones as unknown; nobody else decides on them meanwhile."""
     ids = sorted(set(customer_ids))
-    known = _customers(await connection.execute(_CUSTOMERS_LOCKED, {"ids": ids}))
+    known = _customers(await fetch(connection, _CUSTOMERS_LOCKED, json_text(ids)))
     missing = [customer_id for customer_id in ids if customer_id not in known]
     if missing:
         known |= await _add_customers(connection, missing)
@@ -94,29 +111,28 @@ async def read_states(
 ) -> dict[str, State]:
     """Return the same as it is just now, for looking only: nothing is locked, nobody made known."""
     customers = {customer_id: Customer(customer_id=customer_id) for customer_id in customer_ids}
-    customers |= _customers(await connection.execute(_CUSTOMERS, {"ids": list(customers)}))
+    customers |= _customers(await fetch(connection, _CUSTOMERS, json_text(list(customers))))
     return await _states(connection, customers, now=now)
 
 
 async def _states(
     connection: AsyncConnection, customers: Mapping[str, Customer], *, now: datetime
 ) -> dict[str, State]:
-    slots: dict[str, list[Slot]] = {customer_id: [] for customer_id in customers}
-    bound = {"ids": list(customers), "since": now - LONGEST_COOLDOWN}
-    for customer_id, program_id, kind, send_at, state in await connection.execute(_SLOTS, bound):
-        slots[customer_id].append(
-            Slot(
-                program_id=program_id,
-                type=ProgramType(kind),
-                send_at=send_at,
-                state=InvitationState(state),
-            )
-        )
+    ids = json_text(list(customers))
+    slots: dict[str, tuple[Slot, ...]] = {}
+    since = now - LONGEST_COOLDOWN
+    for customer_id, program_id, kind, send_at, state in await fetch(
+        connection, _SLOTS, ids, since
+    ):
+        slot = Slot(program_id=program_id, type=_TYPES[kind], send_at=send_at, state=_STATES[state])
+        slots[customer_id] = (*slots.get(customer_id, ()), slot)
     revocations: dict[str, dict[str, Revocation]] = {}
-    for row in await connection.execute(_REVOCATIONS, {"ids": list(customers)}):
-        revocations.setdefault(row.customer_id, {})[row.subject] = Revocation(**row._mapping)
+    for row in await fetch(connection, _REVOCATIONS, ids):
+        revocations.setdefault(row["customer_id"], {})[row["subject"]] = Revocation(**row)
     return {
-        key: State(customer=customer, slots=tuple(slots[key]), revocations=revocations.get(key, {}))
+        key: State(
+            customer=customer, slots=slots.get(key, ()), revocations=revocations.get(key, {})
+        )
         for key, customer in customers.items()
     }
 
@@ -126,18 +142,21 @@ async def _add_customers(
 ) -> dict[str, Customer]:
     """Add customers of whom nothing is known; return them, or what another replica just knew."""
     unknown = {key: Customer(customer_id=key) for key in customer_ids}
-    rows = [_customer_row(customer) for customer in unknown.values()]
+    rows = [
+        {"customer_id": key, "bucket": bucket_of(key), "attributes": {}, "uses": {}}
+        for key in customer_ids
+    ]
     added = await insert_new_rows(connection, CUSTOMER, rows, key=("customer_id",))
     others = [key for key in customer_ids if (key,) not in added]
     if others:
-        unknown |= _customers(await connection.execute(_CUSTOMERS_LOCKED, {"ids": others}))
+        unknown |= _customers(await fetch(connection, _CUSTOMERS_LOCKED, json_text(others)))
     return unknown
 
 
-async def save_customers(connection: AsyncConnection, customers: Iterable[Customer]) -> None:
+async def save_customers(connection: AsyncConnection, customers: Sequence[Customer]) -> None:
     """Save customers that this transaction has locked."""
-    rows = [_customer_row(customer) for customer in customers]
-    await upsert_rows(connection, CUSTOMER, rows, key=("customer_id",))
+    if customers:
+        await fetch(connection, _SAVE_CUSTOMERS, encode(customers).decode())
 
 
 async def forget_facts(connection: AsyncConnection, customer_ids: Collection[str]) -> None:
@@ -152,7 +171,7 @@ async def unknown_touchpoints(
     first: dict[str, Touchpoint] = {}
     for touchpoint in touchpoints:
         first.setdefault(touchpoint.touchpoint_id, touchpoint)
-    known = set((await connection.execute(_KNOWN, {"ids": list(first)})).scalars())
+    known = {row[0] for row in await fetch(connection, _KNOWN, json_text(list(first)))}
     return [touchpoint for key, touchpoint in first.items() if key not in known]
 
 
@@ -164,19 +183,20 @@ async def add_entries(
     Raises: DBAPIError when another replica decided on one of them just now; the batch is tried
     again, and then finds it.
     """
-    await insert_rows(connection, TOUCHPOINT, [_touchpoint_row(entry, now) for entry in entries])
+    touchpoints = [_touchpoint_row(entry, now) for entry in entries]
+    await copy(connection, TOUCHPOINT, _TOUCHPOINT_COLUMNS, touchpoints)
     invitations = [
-        _row(INVITATION, outcome.invitation)
+        _invitation_row(outcome.invitation)
         for entry in entries
         for outcome in entry.outcomes
         if outcome.invitation is not None
     ]
-    await insert_rows(connection, INVITATION, invitations)
+    await copy(connection, INVITATION, Invitation.__struct_fields__, invitations)
 
 
 async def save_revocations(connection: AsyncConnection, revocations: Iterable[Revocation]) -> None:
     """Save what was undone, of customers that this transaction has locked."""
-    rows = [_row(REVOCATION, revocation) for revocation in revocations]
+    rows = [asdict(revocation) for revocation in revocations]
     await upsert_rows(connection, REVOCATION, rows, key=("customer_id", "subject"))
 
 
@@ -219,58 +239,47 @@ async def save_moves(connection: AsyncConnection, invitations: Sequence[Invitati
     )
 
 
-def _row(table: Table, item: object) -> dict[str, Any]:
-    names, values = _columns(table)
-    return dict(zip(names, values(item), strict=True))
+_TOUCHPOINT_COLUMNS: Final = (
+    *("touchpoint_id", "source", "event_id", "customer_id", "name", "subject", "occurred_at"),
+    *("decided_at", "facts", "verdict", "outcomes"),
+)
 
 
-@cache
-def _columns(table: Table) -> tuple[tuple[str, ...], "attrgetter[tuple[Any, ...]]"]:
-    names = tuple(str(column.name) for column in table.c)
-    return names, attrgetter(*names)
-
-
-def _customer_row(customer: Customer) -> dict[str, Any]:
-    return _row(CUSTOMER, customer)
-
-
-def _touchpoint_row(entry: Entry, now: datetime) -> dict[str, Any]:
+def _touchpoint_row(entry: Entry, now: datetime) -> tuple[object, ...]:
     touchpoint = entry.touchpoint
-    return {
-        "touchpoint_id": touchpoint.touchpoint_id,
-        "source": touchpoint.source,
-        "event_id": touchpoint.event_id,
-        "customer_id": touchpoint.customer_id,
-        "name": touchpoint.name,
-        "subject": touchpoint.subject,
-        "occurred_at": touchpoint.occurred_at,
-        "decided_at": now,
-        "facts": {} if entry.customer.erased_at else touchpoint.facts,
-        "verdict": entry.verdict,
-        "outcomes": [_outcome(outcome) for outcome in entry.outcomes],
-    }
+    return (
+        touchpoint.touchpoint_id,
+        touchpoint.source,
+        touchpoint.event_id,
+        touchpoint.customer_id,
+        touchpoint.name,
+        touchpoint.subject,
+        touchpoint.occurred_at,
+        now,
+        "{}" if entry.customer.erased_at else json_text(touchpoint.facts),
+        entry.verdict,
+        json_text([_outcome(outcome) for outcome in entry.outcomes]),
+    )
 
 
-def _outcome(outcome: Outcome) -> dict[str, Any]:
+def _outcome(outcome: Outcome) -> dict[str, object]:
     program = outcome.decision.program
     return {
         "program": program and program.program_id,
         "version": program and program.version,
         "invitation": outcome.invitation and outcome.invitation.invitation_id,
-        "against": list(outcome.decision.against.items()),
+        "against": tuple(outcome.decision.against.items()),
     }
 
 
-def _customers(rows: Result[Any]) -> dict[str, Customer]:
-    # Each row's own mapping takes three times as long, and every touchpoint comes by here.
-    names = list(rows.keys())
-    customers = (_customer(dict(zip(names, row, strict=True))) for row in rows)
-    return {customer.customer_id: customer for customer in customers}
+def _invitation_row(invitation: Invitation) -> tuple[object, ...]:
+    row = asdict(invitation)
+    row["channels"] = json_text(row["channels"])
+    return tuple(row.values())
 
 
-def _customer(row: dict[str, Any]) -> Customer:
-    del row["bucket"]
-    return Customer(**row)
+def _customers(rows: Sequence[Record]) -> dict[str, Customer]:
+    return {row["customer_id"]: Customer(**row) for row in rows}
 
 
 def _invitations(rows: Result[Any]) -> list[Invitation]:

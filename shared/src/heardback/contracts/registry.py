@@ -57,7 +57,10 @@ CUSTOMER_RETURNED: Final = _type("customer.returned.v1", topics.CUSTOMER, payloa
 CUSTOMER_ERASED: Final = _type("customer.erased.v1", topics.CUSTOMER, payloads.CustomerErased)
 
 SURVEY_SCHEDULED: Final = _type("survey.scheduled.v1", topics.SURVEY, payloads.SurveyScheduled)
-SURVEY_SUPPRESSED: Final = _type("survey.suppressed.v1", topics.SURVEY, payloads.SurveySuppressed)
+SURVEY_SUPPRESSED: Final = _type("survey.suppressed.v2", topics.SURVEY, payloads.SurveySuppressed)
+SURVEY_SUPPRESSED_V1: Final = _type(
+    "survey.suppressed.v1", topics.SURVEY, payloads.SurveySuppressedV1
+)
 SURVEY_CANCELLED: Final = _type("survey.cancelled.v1", topics.SURVEY, payloads.SurveyCancelled)
 SURVEY_POSTPONED: Final = _type("survey.postponed.v1", topics.SURVEY, payloads.SurveyPostponed)
 SURVEY_REQUESTED: Final = _type("survey.requested.v1", topics.SURVEY, payloads.SurveyRequested)

@@ -20,6 +20,7 @@ from heardback.contracts.payloads import (
     SurveyRequested,
     SurveyScheduled,
     SurveySuppressed,
+    SurveySuppressedV1,
 )
 from heardback.db import Transaction
 from heardback.envelope import Event
@@ -35,6 +36,7 @@ class _Telling:
     at: str
     facts: Sequence[str]
     fixed: Mapping[str, Any] = field(default_factory=dict)
+    more: Callable[[Any], Mapping[str, Any]] = lambda _data: {}
 
     def line(self, data: Any) -> Line:
         return Line(
@@ -42,7 +44,11 @@ class _Telling:
             what=self.what,
             key=self.key(data),
             occurred_at=getattr(data, self.at),
-            details={**{name: getattr(data, name) for name in self.facts}, **self.fixed},
+            details={
+                **{name: getattr(data, name) for name in self.facts},
+                **self.fixed,
+                **self.more(data),
+            },
         )
 
 
@@ -56,6 +62,15 @@ _ON_SURVEYS: Final[Mapping[type[CustomerPayload], _Telling]] = {
         fixed={"scheduled": True},
     ),
     SurveySuppressed: _Telling(
+        what=TOUCHPOINT,
+        key=attrgetter("touchpoint_id"),
+        at="decided_at",
+        facts=("touchpoint",),
+        fixed={"scheduled": False},
+        # The first program stands for all: that nobody asked is what the story is about.
+        more=lambda data: data.suppressions[0].model_dump(include={"program_id", "reasons"}),
+    ),
+    SurveySuppressedV1: _Telling(
         what=TOUCHPOINT,
         key=attrgetter("touchpoint_id"),
         at="decided_at",

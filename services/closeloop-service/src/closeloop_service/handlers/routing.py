@@ -5,7 +5,6 @@ locked first; on a timer, what is locked by others is left for a moment later.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -84,7 +83,7 @@ async def on_routes_due(keeper: Keeper, tx: Transaction, timers: Sequence[Timer]
     """Try queues again."""
     if not await loads.try_lock_routing(tx.connection):
         for timer in timers:
-            tx.set_timer(replace(timer, due_at=tx.now + _OTHERS_ROUTE))
+            tx.set_timer(timer.put_off(tx.now + _OTHERS_ROUTE))
         return
     rules = await keeper.in_force(tx.connection)
     desk = await _desk(tx, rules)

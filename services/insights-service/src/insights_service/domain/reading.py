@@ -1,5 +1,6 @@
 """What an event says that counts."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -20,13 +21,22 @@ UNNAMED = "unnamed"
 """The reason of a suppression that gives none."""
 
 
-def fact_of(payload: Payload) -> Fact | None:
-    """Return what `payload` adds to the counts, if anything."""
+def facts_of(payload: Payload) -> Sequence[Fact]:
+    """Return what `payload` adds to the counts."""
+    if isinstance(payload, payloads.SurveySuppressed):
+        return [_suppressed(payload, suppression) for suppression in payload.suppressions]
+    fact = _fact_of(payload)
+    return [] if fact is None else [fact]
+
+
+def _fact_of(payload: Payload) -> Fact | None:
     if isinstance(payload, payloads.TaskEvent):
         return _task_step(payload)
     match payload:
-        case payloads.SurveyScheduled() | payloads.SurveySuppressed():
-            return _decision(payload)
+        case payloads.SurveyScheduled():
+            return _scheduled(payload)
+        case payloads.SurveySuppressedV1():
+            return _suppressed(payload, payload)
         case payloads.DetractorAlerted():
             return Alert(
                 **_about(payload, payload.alerted_at),
@@ -77,17 +87,34 @@ def _quarantined(
     )
 
 
-def _decision(payload: payloads.SurveyScheduled | payloads.SurveySuppressed) -> Decision:
-    about = _about(payload, payload.decided_at)
-    about |= {"decision_id": payload.decision_id, "touchpoint_id": payload.touchpoint_id}
-    match payload:
-        case payloads.SurveyScheduled(invitation_id=invitation_id):
-            return Decision(
-                **about, invitation_id=invitation_id, outcome=Measure.SCHEDULED, reason=""
-            )
-        case payloads.SurveySuppressed(reasons=reasons):
-            reason = next(iter(reasons), UNNAMED)
-            return Decision(**about, invitation_id=None, outcome=Measure.SUPPRESSED, reason=reason)
+def _scheduled(payload: payloads.SurveyScheduled) -> Decision:
+    return Decision(
+        **_about(payload, payload.decided_at),
+        decision_id=payload.decision_id,
+        touchpoint_id=payload.touchpoint_id,
+        invitation_id=payload.invitation_id,
+        outcome=Measure.SCHEDULED,
+        reason="",
+    )
+
+
+def _suppressed(
+    payload: payloads.SurveySuppressed | payloads.SurveySuppressedV1,
+    suppression: payloads.Suppression | payloads.SurveySuppressedV1,
+) -> Decision:
+    program_id = suppression.program_id or ""
+    return Decision(
+        customer_id=payload.customer_id,
+        program_id=program_id,
+        touchpoint=payload.touchpoint,
+        segment=payload.segment or "",
+        occurred_at=payload.decided_at,
+        decision_id=f"{payload.touchpoint_id}:{program_id}",
+        touchpoint_id=payload.touchpoint_id,
+        invitation_id=None,
+        outcome=Measure.SUPPRESSED,
+        reason=next(iter(suppression.reasons), UNNAMED),
+    )
 
 
 def _invitation_step(payload: Payload) -> InvitationStep | None:

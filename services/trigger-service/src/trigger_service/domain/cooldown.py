@@ -7,19 +7,36 @@ from typing import Final
 from heardback.vocabulary import ProgramType
 from trigger_service.domain.invitation import InvitationState, Slot
 from trigger_service.domain.program import Program, ProgramState
-from trigger_service.domain.reason import Against, Reason, minute
-
-_NONE: Final = timedelta(0)
+from trigger_service.domain.reason import Against, Reason, in_order
 
 
 def clashes(slots: Sequence[Slot], program: Program, at: datetime) -> Against:
     """Return the cooldowns that asking at `at` would break; exactly one apart is far enough."""
     against: Against = {}
-    for reason, clock in _CLOCKS:
-        for slot in slots:
-            if abs(at - slot.send_at) < clock(slot, program):
-                against[reason] = f"{slot.program_id} {minute(slot.send_at)}"
-    return against
+    for slot in slots:
+        apart = abs(at - slot.send_at)
+        for reason, cooldown in zip(_REASONS, _cooldowns(slot, program), strict=True):
+            if apart < cooldown:
+                against[reason] = slot.told
+    return against if len(slots) == 1 else in_order(against)
+
+
+def sure_clashes(
+    slots: Sequence[Slot], program: Program, first: datetime, last: datetime
+) -> Against:
+    """Return the cooldowns that asking at any time from `first` to `last` would break.
+
+    Only where all of them are broken by every such time, whichever it is; else none.
+    """
+    against: Against = {}
+    for slot in slots:
+        apart = max(abs(first - slot.send_at), abs(last - slot.send_at))
+        for reason, cooldown in zip(_REASONS, _cooldowns(slot, program), strict=True):
+            if apart < cooldown:
+                against[reason] = slot.told
+            elif cooldown:
+                return {}
+    return against if len(slots) == 1 else in_order(against)
 
 
 def free_at(
@@ -37,8 +54,8 @@ def free_at(
         until = [
             slot.send_at + cooldown
             for slot in slots
-            for _, clock in _CLOCKS
-            if abs(at - slot.send_at) < (cooldown := clock(slot, program))
+            for cooldown in _cooldowns(slot, program)
+            if abs(at - slot.send_at) < cooldown
         ]
         if not until:
             break
@@ -46,32 +63,25 @@ def free_at(
     return at
 
 
-def _any(slot: Slot, program: Program) -> timedelta:
-    """A recovery question waits for no survey of another type; those wait for it."""
-    is_apart = program.type is ProgramType.RECOVERY and slot.type is not ProgramType.RECOVERY
-    return program.cooldowns.any if _counts(slot, program) and not is_apart else _NONE
+_REASONS: Final = (Reason.COOLDOWN_ANY, Reason.COOLDOWN_TYPE, Reason.COOLDOWN_PROGRAM)
+_NONE: Final = timedelta(0)
 
 
-def _type(slot: Slot, program: Program) -> timedelta:
-    counts = slot.type is program.type and _counts(slot, program)
-    return program.cooldowns.type if counts else _NONE
+def _cooldowns(slot: Slot, program: Program) -> tuple[timedelta, timedelta, timedelta]:
+    """Return how far apart each of the three clocks wants a slot and a program to be.
 
-
-def _program(slot: Slot, program: Program) -> timedelta:
-    counts = slot.program_id == program.program_id and _counts(slot, program)
-    return program.cooldowns.program if counts else _NONE
-
-
-def _counts(slot: Slot, program: Program) -> bool:
-    """A shadow stands in nobody's way but its own program's, while that is one."""
-    return slot.state is not InvitationState.SHADOW or (
-        program.state is ProgramState.SHADOW and slot.program_id == program.program_id
+    A recovery question waits for no survey of another type; those wait for it.
+    """
+    is_own, is_alike = slot.program_id == program.program_id, slot.type is program.type
+    # A shadow stands in nobody's way but its own program's, while that is one.
+    if slot.state is InvitationState.SHADOW and not (
+        is_own and program.state is ProgramState.SHADOW
+    ):
+        return _NONE, _NONE, _NONE
+    clocks = program.cooldowns
+    is_apart = program.type is ProgramType.RECOVERY and not is_alike
+    return (
+        _NONE if is_apart else clocks.any,
+        clocks.type if is_alike else _NONE,
+        clocks.program if is_own else _NONE,
     )
-
-
-_CLOCKS: Final = (
-    (Reason.COOLDOWN_ANY, _any),
-    (Reason.COOLDOWN_TYPE, _type),
-    (Reason.COOLDOWN_PROGRAM, _program),
-)
-"""The three clocks, each with how far apart it wants a slot and a program to be."""

@@ -1,9 +1,11 @@
 """A customer, as far as deciding needs: how to reach them, and whether they may be asked."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from heardback.contracts.payloads import Profile, Scalar
 from trigger_service.domain.cohort import bucket_of
@@ -13,8 +15,7 @@ MOST_ATTRIBUTES: Final = 200
 _PROFILE: Final = ("email", "phone", "name", "locale", "timezone", "segment")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Customer:
+class Customer(Struct, frozen=True, kw_only=True):
     """What is known of a customer.
 
     `profile_at`, `profile_version`: the event time and the version of the newest profile seen.
@@ -28,7 +29,7 @@ class Customer:
     locale: str | None = None
     timezone: str | None = None
     segment: str | None = None
-    attributes: Mapping[str, Scalar] = field(default_factory=dict)
+    attributes: Mapping[str, Scalar] = {}
     profile_at: datetime | None = None
     profile_version: int | None = None
     churned_at: datetime | None = None
@@ -36,7 +37,7 @@ class Customer:
     erased_at: datetime | None = None
     unsubscribed_at: datetime | None = None
     resubscribed_at: datetime | None = None
-    uses: Mapping[str, int] = field(default_factory=dict)
+    uses: Mapping[str, int] = {}
 
     @property
     def bucket(self) -> int:
@@ -67,11 +68,11 @@ class Customer:
         if profile is None or self.erased_at is not None:
             return self
         is_newer = self._is_newer(at, version)
+        given = vars(profile)
         told = {
             name: value
             for name in _PROFILE
-            if (value := getattr(profile, name)) is not None
-            and (is_newer or getattr(self, name) is None)
+            if (value := given[name]) is not None and (is_newer or getattr(self, name) is None)
         }
         if profile.attributes:
             first, last = (self.attributes, profile.attributes)[:: 1 if is_newer else -1]

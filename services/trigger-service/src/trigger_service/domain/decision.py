@@ -1,21 +1,30 @@
 """The decision: ask this customer because of this touchpoint, or why not."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from heardback.contracts.payloads import Profile
-from heardback.vocabulary import Channel
 from heardback.zones import zone_of
-from trigger_service.domain.cooldown import clashes, free_at
+from trigger_service.domain.cooldown import clashes, free_at, sure_clashes
 from trigger_service.domain.customer import Customer
-from trigger_service.domain.expression import Failed
+from trigger_service.domain.expression import Failed, Predicate
+from trigger_service.domain.fields import Reader
 from trigger_service.domain.invitation import InvitationState, Slot
-from trigger_service.domain.program import Governance, Program, ProgramState, Throttle
-from trigger_service.domain.reach import first_channel, reasons_to_leave_alone
+from trigger_service.domain.program import (
+    Governance,
+    Listeners,
+    Program,
+    ProgramState,
+    Throttle,
+)
+from trigger_service.domain.reach import Missing, first_channel, missing_of, reasons_to_leave_alone
 from trigger_service.domain.reason import Against, Reason, minute
-from trigger_service.domain.timetable import Timetable
+from trigger_service.domain.timetable import LONGEST_WAIT, Timetable
 from trigger_service.domain.touchpoint import Revocation, Touchpoint
 
 CLOCK_SKEW: Final = timedelta(minutes=5)
@@ -25,13 +34,12 @@ _LONG_AGO: Final = timedelta(days=30 * 365)
 _CLOSED_BY_AUTOMATION: Final = frozenset({"automation", "spam", "merge"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class State:
+class State(Struct, frozen=True, kw_only=True):
     """What a decision on a customer rests upon: who they are, their slots, and what was undone."""
 
     customer: Customer
     slots: tuple[Slot, ...] = ()
-    revocations: Mapping[str, Revocation] = field(default_factory=dict)
+    revocations: Mapping[str, Revocation] = {}
 
     def informed(self, profile: Profile | None, at: datetime) -> "State":
         """Return the state after `profile`, which held at `at`, became known."""
@@ -69,8 +77,7 @@ class State:
         return State(customer=customer, slots=slots, revocations=self.revocations)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
+class Decision(Struct, frozen=True, kw_only=True):
     """One program's answer to one touchpoint: every reason against asking; none means ask.
 
     No program: none listens to the touchpoint. `is_use`: the program counts the touchpoint.
@@ -86,19 +93,22 @@ class Decision:
     slot: Slot | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
+class Case(Struct, frozen=True, kw_only=True):
     """A touchpoint at the moment of deciding: what is the same for every program that listens.
 
-    `values`: what expressions can look at. `happened_at`: when it happened, as far as that can be
-    believed. `against`: what stands against asking, whatever the program.
+    `holds`: what each of their expressions says. `happened_at`: when it happened, as far as that
+    can be believed. `zone`: the clock on the customer's wall. `missing`: what does not reach them.
+    `against`: what stands against asking, whatever the program.
     """
 
     touchpoint: Touchpoint
     governance: Governance
-    values: Mapping[str, object]
+    holds: Mapping[Predicate | None, bool | Failed]
     segment: str | None
     happened_at: datetime
+    is_in_future: bool
+    zone: ZoneInfo
+    missing: Missing
     against: Against
     now: datetime
 
@@ -107,21 +117,42 @@ class Case:
         cls,
         touchpoint: Touchpoint,
         state: State,
+        listeners: Listeners,
         *,
         governance: Governance,
-        values: Mapping[str, object],
         now: datetime,
     ) -> "Case":
-        """Return the case of `touchpoint`; `values` are as `governance.fields` makes them."""
+        """Return the case of `touchpoint` for `listeners`."""
+        customer = state.customer
+        values = _values(listeners.reader, customer, touchpoint) if listeners.reader else {}
+        holds: dict[Predicate | None, bool | Failed] = {None: True}
+        for expression in listeners.expressions:
+            holds[expression] = expression(values)
         return cls(
             touchpoint=touchpoint,
             governance=governance,
-            values=values,
-            segment=governance.segment_of(values, state.customer.segment),
+            holds=holds,
+            segment=governance.segment_of(values, customer.segment),
             happened_at=_believable(touchpoint.occurred_at, now),
-            against=_on_touchpoint(state, touchpoint) | reasons_to_leave_alone(state.customer),
+            is_in_future=touchpoint.occurred_at > now + CLOCK_SKEW,
+            zone=zone_of(customer.timezone, governance.zone),
+            missing=missing_of(customer),
+            against=_on_touchpoint(state, touchpoint) | reasons_to_leave_alone(customer),
             now=now,
         )
+
+
+def _values(reader: Reader, customer: Customer, touchpoint: Touchpoint) -> Mapping[str, object]:
+    return reader.values(
+        customer={
+            **customer.attributes,
+            "segment": customer.segment,
+            "locale": customer.locale,
+            "timezone": customer.timezone,
+        },
+        event={**touchpoint.facts, "touchpoint": touchpoint.name, "source": touchpoint.source},
+        occurred_at=touchpoint.occurred_at,
+    )
 
 
 def decide_without_program(case: Case) -> Decision:
@@ -138,17 +169,17 @@ def decide_without_program(case: Case) -> Decision:
 def decide(state: State, case: Case, program: Program) -> Decision:
     """Decide whether and when `program` asks the customer because of what has happened.
 
-    The reasons are gathered in the order of the rules.
+    The reasons are gathered in the order of the rules. Times are exact where the program asks; what
+    is in a cooldown whenever it might be asked has the first time that it might have been.
     """
     against: Against = {}
     if program.state is not ProgramState.ACTIVE and program.state is not ProgramState.SHADOW:
         against[Reason(program.state)] = ""
     against |= case.against
-    unfit = _on_expression(program, case.values)
-    against |= unfit
-    is_use = program.after_uses is not None and not unfit and state.customer.erased_at is None
-    against |= _on_turn(state.customer, case, program, is_use=is_use)
-    send_at, expires_at = _on_time(state, case, program, against)
+    fits = _look_at_expression(case.holds[program.when], against)
+    is_use = program.after_uses is not None and fits and state.customer.erased_at is None
+    _look_at_turn(state.customer, case, program, against, is_use=is_use)
+    send_at, expires_at = _look_at_time(state, case, program, against)
     slot = None if against else _slot(program, send_at)
     if program.state is ProgramState.SHADOW:
         against[Reason.SHADOW] = ""
@@ -183,39 +214,52 @@ def _on_touchpoint(state: State, touchpoint: Touchpoint) -> Against:
     return against
 
 
-def _on_expression(program: Program, values: Mapping[str, object]) -> Against:
-    holds = True if program.when is None else program.when(values)
+# Each looks at one side of the matter, and adds what speaks against asking.
+
+
+def _look_at_expression(holds: bool | Failed, against: Against) -> bool:
     if isinstance(holds, Failed):
-        return {Reason.EXPRESSION_FAILED: holds.detail}
-    return {} if holds else {Reason.NOT_ELIGIBLE: ""}
+        against[Reason.EXPRESSION_FAILED] = holds.detail
+        return False
+    if not holds:
+        against[Reason.NOT_ELIGIBLE] = ""
+    return holds
 
 
-def _on_turn(customer: Customer, case: Case, program: Program, *, is_use: bool) -> Against:
-    against: Against = {}
+def _look_at_turn(
+    customer: Customer, case: Case, program: Program, against: Against, *, is_use: bool
+) -> None:
     if program.after_uses is not None:
         uses = customer.uses.get(program.program_id, 0) + is_use
         if uses < program.after_uses:
             against[Reason.NOT_ENOUGH_USES] = f"{uses} of {program.after_uses}"
     if not program.includes(customer.customer_id, case.happened_at, case.governance.zone):
         against[Reason.NOT_SAMPLED] = ""
-    return against
 
 
-def _on_time(
+def _look_at_time(
     state: State, case: Case, program: Program, against: Against
 ) -> tuple[datetime, datetime]:
-    """Return when to ask, and until when that makes sense; add to `against` what opposes it."""
-    channel, unreachable = first_channel(state.customer, program.channels)
+    """Return when to ask, and until when that makes sense."""
+    channel, unreachable = first_channel(case.missing, program.channels)
     against |= unreachable
-    if case.touchpoint.occurred_at > case.now + CLOCK_SKEW:
+    if case.is_in_future:
         against[Reason.IN_FUTURE] = ""
+    first, last = program.window(case.happened_at)
+    if state.slots and first >= case.now and program.on_throttle is Throttle.DROP:
+        cooldowns = sure_clashes(state.slots, program, first, last + LONGEST_WAIT)
+        if cooldowns:
+            against |= cooldowns
+            return first, first + program.expires_after
     share = case.touchpoint.share
     if share is None:
         share = program.share_of(case.touchpoint.touchpoint_id)
-    timetable = timetable_of(state.customer, channel, program, case.governance, share=share)
-    planned_at = program.planned_at(case.happened_at, timetable)
+    timetable = Timetable(hours=program.hours_of(channel), zone=case.zone, share=share)
+    planned_at = timetable.inside(first, last)
     expires_at = planned_at + program.expires_after
-    send_at = program.late_at(planned_at, case.happened_at, timetable, now=case.now)
+    send_at = planned_at
+    if planned_at < case.now:
+        send_at = timetable.inside(case.now, max(case.now, last))
     if send_at >= expires_at:
         against[Reason.STALE] = ""
     cooldowns = clashes(state.slots, program, send_at)
@@ -225,22 +269,6 @@ def _on_time(
             return later, expires_at
     against |= cooldowns
     return send_at, expires_at
-
-
-def timetable_of(
-    customer: Customer,
-    channel: Channel | None,
-    program: Program,
-    governance: Governance,
-    *,
-    share: float,
-) -> Timetable:
-    """Return when the customer may be reached over `channel`, by their own clock."""
-    return Timetable(
-        hours=program.hours_of(channel),
-        zone=zone_of(customer.timezone, governance.zone),
-        share=share,
-    )
 
 
 def _believable(occurred_at: datetime, now: datetime) -> datetime:

@@ -1,14 +1,17 @@
 """When an invitation is due, everything is looked at once more: ask now, later, or not at all."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from heardback.vocabulary import Channel
+from heardback.zones import zone_of
 from trigger_service.domain.cooldown import clashes, free_at
 from trigger_service.domain.customer import Customer
-from trigger_service.domain.decision import State, timetable_of
+from trigger_service.domain.decision import State
 from trigger_service.domain.invitation import Invitation, InvitationState, Slot
 from trigger_service.domain.program import (
     Catalogue,
@@ -17,7 +20,7 @@ from trigger_service.domain.program import (
     ProgramState,
     Throttle,
 )
-from trigger_service.domain.reach import first_channel, reasons_to_leave_alone
+from trigger_service.domain.reach import first_channel, missing_of, reasons_to_leave_alone
 from trigger_service.domain.reason import Reason
 from trigger_service.domain.timetable import Timetable
 
@@ -25,8 +28,7 @@ EVERYTHING = "all"
 """The scope of the daily budget."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(Struct, frozen=True, kw_only=True):
     """How to ask: over which channel first, and by whose rules and clock whatever follows."""
 
     channel: Channel
@@ -34,8 +36,7 @@ class Request:
     zone: ZoneInfo
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Due:
+class Due(Struct, frozen=True, kw_only=True):
     """What became of an invitation that was due."""
 
     invitation: Invitation
@@ -43,8 +44,7 @@ class Due:
     request: Request | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(Struct, frozen=True, kw_only=True):
     """How many more invitations may go out today, by scope; a scope without a limit is absent."""
 
     left: Mapping[str, int]
@@ -72,8 +72,7 @@ def day_of(now: datetime, governance: Governance, *, later: int = 0) -> datetime
     return datetime.combine(date, time(), tzinfo=governance.zone).astimezone(UTC)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Moment:
+class Moment(Struct, frozen=True, kw_only=True):
     """What holds for everything that is due at `now`."""
 
     catalogue: Catalogue
@@ -102,14 +101,15 @@ def decide_all_due(
 def decide_due(invitation: Invitation, state: State, *, limits: Limits, moment: Moment) -> Due:
     """Decide on one invitation that is due: request it, postpone it, or cancel it."""
     customer, program = state.customer, moment.catalogue.programs.get(invitation.program_id)
-    channel, unreachable = first_channel(customer, invitation.channels)
+    channel, unreachable = first_channel(missing_of(customer), invitation.channels)
     reason = _reason_to_cancel(invitation, state, program, moment.now)
     reason = reason or next(iter(unreachable), None)
     if program is None or channel is None or reason is not None:
         cancelled = invitation.moved(InvitationState.CANCELLED, reason)
         return Due(invitation=cancelled, customer=customer)
     share = program.share_of(invitation.touchpoint_id)
-    timetable = timetable_of(customer, channel, program, moment.catalogue.governance, share=share)
+    zone = zone_of(customer.timezone, moment.catalogue.governance.zone)
+    timetable = Timetable(hours=program.hours_of(channel), zone=zone, share=share)
     throttled = _throttled(state, program, timetable, limits.against(invitation), moment)
     if throttled is None:
         requested = invitation.moved(InvitationState.REQUESTED, send_at=moment.now)

@@ -20,9 +20,12 @@ class Failed:
 
 
 class Predicate(Protocol):
-    """A compiled expression: whether it holds for `values`, as `Fields.values` makes them.
+    """A compiled expression: whether it holds for `values`, as a `Reader` makes them.
 
-    It never raises. Whoever must not be asked by mistake takes `Failed` for a no.
+    `names`: what it looks at; other values may be left out. It never raises. Whoever must not be
+    asked by mistake takes `Failed` for a no.
     """
+
+    names: frozenset[str]
 
     def __call__(self, values: Mapping[str, object], /) -> bool | Failed: ...

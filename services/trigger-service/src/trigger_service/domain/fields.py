@@ -1,12 +1,14 @@
 """The typed fields that expressions look at, and their values at one touchpoint."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from math import isfinite
 from typing import Final
+
+from msgspec import Struct
 
 from heardback.contracts.payloads import Scalar
 
@@ -63,6 +65,39 @@ STANDARD_EVENT: Final[Mapping[str, FieldType]] = {
 _Readers = Mapping[str, tuple[str, Callable[[object], object]]]
 
 
+class Reader(Struct, frozen=True, kw_only=True):
+    """Reads the values of some fields; by a field's short name, its full one and how to read it."""
+
+    customer: _Readers
+    event: _Readers
+    tells_known: bool
+
+    def values(
+        self,
+        *,
+        customer: Mapping[str, Scalar],
+        event: Mapping[str, Scalar],
+        occurred_at: datetime,
+    ) -> dict[str, object]:
+        """Return the value of every field that is known at `occurred_at`, and the names of these.
+
+        Shapes: `{"customer.plan": "pro", …, "known": ["customer.plan", …]}`. A value that is not
+        of its field's type is as good as none. `customer.tenure_days` counts whole days since
+        `customer.signed_up_at`; it is taken as given only where the latter is not known.
+        """
+        values: dict[str, object] = {}
+        for given, readers in ((customer, self.customer), (event, self.event)):
+            for name, (full_name, read) in readers.items():
+                if (typed := read(given.get(name))) is not None:
+                    values[full_name] = typed
+        signed_up_at = values.get(_SIGNED_UP_AT)
+        if isinstance(signed_up_at, datetime):
+            values[_TENURE_DAYS] = float((occurred_at - signed_up_at).days)
+        if self.tells_known:
+            values[KNOWN] = list(values)
+        return values
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fields:
     """All fields: the standard ones, and those that `customer` and `event` add to them.
@@ -94,31 +129,16 @@ class Fields:
     def __hash__(self) -> int:
         return hash((frozenset(self.customer.items()), frozenset(self.event.items())))
 
-    def values(
-        self,
-        *,
-        customer: Mapping[str, Scalar],
-        event: Mapping[str, Scalar],
-        occurred_at: datetime,
-    ) -> dict[str, object]:
-        """Return the value of every field that is known at `occurred_at`, and the names of these.
-
-        Shapes: `{"customer.plan": "pro", …, "known": ["customer.plan", …]}`. A value that is not
-        of its field's type is as good as none. `customer.tenure_days` counts whole days since
-        `customer.signed_up_at`; it is taken as given only where the latter is not known.
-        """
-        values: dict[str, object] = {}
-        for given, readers in ((customer, self._customer), (event, self._event)):
-            for name, value in given.items():
-                if name in readers:
-                    full_name, read = readers[name]
-                    if (typed := read(value)) is not None:
-                        values[full_name] = typed
-        signed_up_at = values.get(_SIGNED_UP_AT)
-        if isinstance(signed_up_at, datetime):
-            values[_TENURE_DAYS] = float((occurred_at - signed_up_at).days)
-        values[KNOWN] = list(values)
-        return values
+    def reader(self, names: Collection[str]) -> Reader:
+        """Return what reads the fields with these full names; all of them where `known` is one."""
+        wanted = {*self.types, KNOWN} if KNOWN in names else {*names}
+        if _TENURE_DAYS in wanted:
+            wanted.add(_SIGNED_UP_AT)
+        customer, event = (
+            {short: of for short, of in readers.items() if of[0] in wanted}
+            for readers in (self._customer, self._event)
+        )
+        return Reader(customer=customer, event=event, tells_known=KNOWN in wanted)
 
 
 def _faults(

@@ -1,13 +1,16 @@
 """An invitation: the promise to ask, and the cooldown slot that it holds."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from msgspec import Struct
+from msgspec.structs import force_setattr, replace
+
 from heardback.errors import Permanent
 from heardback.vocabulary import Channel, ProgramType
+from trigger_service.domain.reason import minute
 
 
 class InvitationState(StrEnum):
@@ -38,8 +41,7 @@ class IllegalMove(Permanent):
     """An invitation does not go from this state to that one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Invitation:
+class Invitation(Struct, frozen=True, kw_only=True):
     """One promise to ask one customer.
 
     `send_at` is when it is planned, and once it is requested, when that was. `reason` says why it
@@ -77,11 +79,17 @@ class Invitation:
         return replace(self, state=state, reason=reason, send_at=send_at or self.send_at)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Slot:
-    """What a cooldown looks at: an invitation that was or will be sent, or its shadow."""
+class Slot(Struct, frozen=True, kw_only=True):
+    """What a cooldown looks at: an invitation that was or will be sent, or its shadow.
+
+    `told` says so for people to read: every program that asks too soon refers to it.
+    """
 
     program_id: str
     type: ProgramType
     send_at: datetime
     state: InvitationState = InvitationState.PENDING
+    told: str = ""
+
+    def __post_init__(self) -> None:
+        force_setattr(self, "told", f"{self.program_id} {minute(self.send_at)}")

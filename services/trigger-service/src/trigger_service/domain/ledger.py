@@ -2,9 +2,10 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+
+from msgspec import Struct
 
 from trigger_service.domain.customer import Customer
 from trigger_service.domain.decision import (
@@ -20,11 +21,9 @@ from trigger_service.domain.reason import Reason
 from trigger_service.domain.touchpoint import Touchpoint
 
 SCHEDULED: Final = "scheduled"
-_NOTHING: Final[Mapping[str, object]] = {}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(Struct, frozen=True, kw_only=True):
     """What one program made of a touchpoint, and the invitation that came of it."""
 
     decision: Decision
@@ -41,8 +40,7 @@ class Outcome:
         return next(iter(self.decision.against), SCHEDULED)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(Struct, frozen=True, kw_only=True):
     """A touchpoint, and what each program made of it."""
 
     touchpoint: Touchpoint
@@ -61,8 +59,7 @@ class Entry:
         return verdicts[0] if verdicts else self.outcomes[0].verdict
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ledger:
+class Ledger(Struct, frozen=True, kw_only=True):
     """What a batch of touchpoints led to: the customers after it, and every decision in order."""
 
     states: Mapping[str, State]
@@ -86,42 +83,19 @@ def decide_all(
     for touchpoint in touchpoints:
         state = current[touchpoint.customer_id]
         state = state.informed(touchpoint.profile, min(touchpoint.occurred_at, now))
-        programs = catalogue.listening.get(touchpoint.name, ())
-        values = _values(state.customer, touchpoint, programs, catalogue)
-        case = Case.of(touchpoint, state, governance=catalogue.governance, values=values, now=now)
+        listeners = catalogue.listeners(touchpoint.name)
+        case = Case.of(touchpoint, state, listeners, governance=catalogue.governance, now=now)
         outcomes = []
-        for program in programs:
+        for program in listeners.programs:
             decision = decide(state, case, program)
             state = state.after(decision)
             invitation = _invitation(touchpoint, program, decision, new_id)
             outcomes.append(Outcome(decision=decision, invitation=invitation))
-        if not programs:
+        if not listeners.programs:
             outcomes.append(Outcome(decision=decide_without_program(case), invitation=None))
         current[touchpoint.customer_id] = state
         entries.append(Entry(touchpoint=touchpoint, customer=state.customer, outcomes=outcomes))
     return Ledger(states=current, entries=entries)
-
-
-def _values(
-    customer: Customer,
-    touchpoint: Touchpoint,
-    programs: Sequence[Program],
-    catalogue: Catalogue,
-) -> Mapping[str, object]:
-    """Return what expressions can look at; nothing when none is there to look."""
-    governance = catalogue.governance
-    if not governance.segments and all(p.when is None for p in programs):
-        return _NOTHING
-    return governance.fields.values(
-        customer={
-            **customer.attributes,
-            "segment": customer.segment,
-            "locale": customer.locale,
-            "timezone": customer.timezone,
-        },
-        event={**touchpoint.facts, "touchpoint": touchpoint.name, "source": touchpoint.source},
-        occurred_at=touchpoint.occurred_at,
-    )
 
 
 def _invitation(

@@ -1,13 +1,16 @@
 """A program: the rule that asks. What it listens to, whom it asks, when, and how seldom."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import blake2b
 from typing import Final
+from zlib import crc32
 from zoneinfo import ZoneInfo
+
+from msgspec import Struct
 
 from heardback.hours import ALWAYS, Hours
 from heardback.vocabulary import Channel, ProgramType
@@ -15,8 +18,7 @@ from heardback.zones import UTC_ZONE
 from trigger_service.domain.cohort import EVERYBODY, Period, Sample, bucket_of
 from trigger_service.domain.duration import Window
 from trigger_service.domain.expression import Predicate
-from trigger_service.domain.fields import Fields
-from trigger_service.domain.timetable import Timetable
+from trigger_service.domain.fields import Fields, Reader
 
 _HASH_BYTES: Final = 8
 _SPARE_BITS: Final = 11  # a float holds 53: more would round up to 1
@@ -141,22 +143,12 @@ class Program:
 
     def share_of(self, touchpoint_id: str) -> float:
         """Return where in its time to ask a touchpoint stands: in [0, 1), and never changes."""
-        return _share(f"{self.program_id}\0{touchpoint_id}")
+        # Ids are hashes already: a checksum spreads them evenly, and costs a fifth of a digest.
+        return crc32(f"{self.program_id}\0{touchpoint_id}".encode()) / 2**32
 
-    def planned_at(self, occurred_at: datetime, timetable: Timetable) -> datetime:
-        """Return when to ask: at the customer's share of the delay window."""
-        return timetable.inside(occurred_at + self.delay.shortest, occurred_at + self.delay.longest)
-
-    def late_at(
-        self, planned_at: datetime, occurred_at: datetime, timetable: Timetable, *, now: datetime
-    ) -> datetime:
-        """Return when to ask if it was planned for `planned_at`, which may be over.
-
-        What is late has what is left of the delay window, or the next permitted time.
-        """
-        if planned_at >= now:
-            return planned_at
-        return timetable.inside(now, max(now, occurred_at + self.delay.longest))
+    def window(self, occurred_at: datetime) -> tuple[datetime, datetime]:
+        """Return from when until when to ask about what happened at `occurred_at`."""
+        return occurred_at + self.delay.shortest, occurred_at + self.delay.longest
 
     def includes(self, customer_id: str, at: datetime, zone: ZoneInfo) -> bool:
         """Tell whether it is the customer's turn at `at`."""
@@ -184,8 +176,25 @@ class Program:
         return self.variants[-1][0]
 
 
-Listening = Mapping[str, Sequence[Program]]
-"""The programs that listen to each touchpoint, in the order of their ids."""
+class Listeners(Struct, frozen=True, kw_only=True):
+    """The programs that listen to one touchpoint, in the order of their ids.
+
+    `expressions`: theirs, each once; `reader` reads what these and the segments' look at.
+    """
+
+    programs: tuple[Program, ...]
+    expressions: tuple[Predicate, ...]
+    reader: Reader | None
+
+    @classmethod
+    def of(cls, programs: Iterable[Program], governance: Governance) -> "Listeners":
+        """Return the listeners that `programs` are."""
+        programs = tuple(programs)
+        expressions = tuple(dict.fromkeys(p.when for p in programs if p.when is not None))
+        looking = (*expressions, *(segment.when for segment in governance.segments))
+        names = frozenset[str]().union(*(when.names for when in looking))
+        reader = governance.fields.reader(names) if looking else None
+        return cls(programs=programs, expressions=expressions, reader=reader)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,8 +202,9 @@ class Catalogue:
     """The rules in force at one moment: every program by its id, who listens, the governance."""
 
     programs: Mapping[str, Program]
-    listening: Listening
+    listening: Mapping[str, Listeners]
     governance: Governance
+    nobody: Listeners
 
     @classmethod
     def of(cls, programs: Iterable[Program], governance: Governance) -> "Catalogue":
@@ -204,14 +214,23 @@ class Catalogue:
         for program in by_id.values():
             if program.state is not ProgramState.ARCHIVED and program.cadence is None:
                 listening[program.touchpoint].append(program)
-        return cls(programs=by_id, listening=dict(listening), governance=governance)
+        return cls(
+            programs=by_id,
+            listening={name: Listeners.of(many, governance) for name, many in listening.items()},
+            governance=governance,
+            nobody=Listeners.of((), governance),
+        )
+
+    def listeners(self, touchpoint: str) -> Listeners:
+        """Return who listens to `touchpoint`."""
+        return self.listening.get(touchpoint, self.nobody)
 
     def only(self, program: Program) -> "Catalogue":
         """Return the same rules, where `program` alone listens."""
         return replace(
             self,
             programs={**self.programs, program.program_id: program},
-            listening={program.touchpoint: [program]},
+            listening={program.touchpoint: Listeners.of([program], self.governance)},
         )
 
 

@@ -1,7 +1,7 @@
 """Reach: whether a customer may be asked at all, and over which channel."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from heardback.vocabulary import Channel
@@ -26,26 +26,27 @@ def reasons_to_leave_alone(customer: Customer) -> Against:
     return against
 
 
-def first_channel(
-    customer: Customer, channels: Sequence[Channel]
-) -> tuple[Channel | None, Against]:
+Missing = Mapping[Channel, Reason]
+"""The channels that do not reach a customer, and why."""
+
+
+def missing_of(customer: Customer) -> Missing:
+    """Return the channels that do not reach the customer."""
+    missing: dict[Channel, Reason] = {}
+    if not customer.email:
+        missing[Channel.EMAIL] = Reason.NO_EMAIL
+    elif not _EMAIL.fullmatch(customer.email):
+        missing[Channel.EMAIL] = Reason.INVALID_EMAIL
+    if not customer.phone:
+        missing[Channel.SMS] = Reason.NO_PHONE
+    elif not _PHONE.fullmatch(customer.phone):
+        missing[Channel.SMS] = Reason.INVALID_PHONE
+    return missing
+
+
+def first_channel(missing: Missing, channels: Sequence[Channel]) -> tuple[Channel | None, Against]:
     """Return the first of `channels` that reaches the customer, or why none does."""
-    against: Against = {}
     for channel in channels:
-        missing = _missing(customer, channel)
-        if missing is None:
+        if channel not in missing:
             return channel, {}
-        against[missing] = ""
-    return None, in_order(against)
-
-
-def _missing(customer: Customer, channel: Channel) -> Reason | None:
-    if channel is Channel.EMAIL:
-        if not customer.email:
-            return Reason.NO_EMAIL
-        return None if _EMAIL.fullmatch(customer.email) else Reason.INVALID_EMAIL
-    if channel is Channel.SMS:
-        if not customer.phone:
-            return Reason.NO_PHONE
-        return None if _PHONE.fullmatch(customer.phone) else Reason.INVALID_PHONE
-    return None
+    return None, in_order({missing[channel]: "" for channel in channels})

@@ -6,9 +6,12 @@ Customers do not depend on each other here: the daily limits, which they would s
 from bisect import insort
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from trigger_service.domain.decision import State
 from trigger_service.domain.ledger import Entry, Outcome, decide_all
@@ -20,16 +23,14 @@ SHOWN: Final = 100
 """How many decisions are kept to be looked at; the others are counted."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Happening:
+class Happening(Struct, frozen=True, kw_only=True):
     """A touchpoint that is decided on at `at`, or a change of what is known of the customer."""
 
     at: datetime
     what: Touchpoint | Callable[[State], State]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rehearsed:
+class Rehearsed(Struct, frozen=True, kw_only=True):
     """A decision. `cancelled`: why the invitation that it led to would not have gone out."""
 
     entry: Entry

@@ -1,14 +1,18 @@
 """A timetable: when one customer may be reached, and which of those times is theirs."""
 
-from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 from zoneinfo import ZoneInfo
+
+from msgspec import Struct
 
 from heardback.hours import Hours, at_fraction, is_permitted, next_permitted
 
+LONGEST_WAIT: Final = timedelta(days=15)
+"""Hours that permit anything are never shut for longer: a week, twice where clocks change."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timetable:
+
+class Timetable(Struct, frozen=True, kw_only=True):
     """The permitted hours by the customer's clock; `share`, in [0, 1), spreads customers evenly."""
 
     hours: Hours

@@ -1,13 +1,14 @@
 """Events in a file or a request, read as the topics' own are, for a rehearsal."""
 
 from collections.abc import AsyncGenerator, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import islice
 from typing import Any, Final
 
 import orjson
+from msgspec.structs import replace
 
 from heardback.contracts import topics
 from heardback.contracts.payloads import Payload
@@ -106,8 +107,9 @@ def _topic_of(text: bytes) -> Topic:
 
 def _happening_of(event: Event[Any], *, at: datetime | None, now: datetime) -> Happening:
     at = at or believable(event.data.occurred_at, now)
-    if messages.is_touchpoint(event):
-        return Happening(at=at, what=messages.touchpoint_of(event))
+    touchpoint = messages.touchpoint_of(event)
+    if touchpoint is not None:
+        return Happening(at=at, what=touchpoint)
     revocation = messages.revocation_of(event)
     if revocation is not None:
         return Happening(at=at, what=partial(State.revoked, revocation=revocation, now=now))

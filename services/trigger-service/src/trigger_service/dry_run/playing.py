@@ -11,12 +11,13 @@ would win nothing, as deciding is Python, and expressions are evaluated in one t
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Annotated, Any, Final
 
 import orjson
+from msgspec.structs import replace
 from pydantic import Field
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -179,7 +180,9 @@ def _drafted(draft: ProgramDocument, governance: str, program_id: str) -> Progra
     try:
         return compile_program(draft, GovernanceDocument.model_validate_json(governance))
     except InvalidDocument as error:
-        faults = [replace(fault, path=("document", *fault.path)) for fault in error.faults]
+        faults = [
+            Fault(path=("document", *fault.path), message=fault.message) for fault in error.faults
+        ]
         raise InvalidDocument(faults) from None
 
 

@@ -67,11 +67,13 @@ from heardback.contracts.payloads.responses import (
 from heardback.contracts.payloads.surveys import (
     DailyHours,
     PermittedHours,
+    Suppression,
     SurveyCancelled,
     SurveyPostponed,
     SurveyRequested,
     SurveyScheduled,
     SurveySuppressed,
+    SurveySuppressedV1,
     SurveyVersionPublished,
 )
 from heardback.contracts.payloads.tasks import (
@@ -139,11 +141,13 @@ __all__ = [
     "ResponseRecorded",
     "Scalar",
     "Score",
+    "Suppression",
     "SurveyCancelled",
     "SurveyPostponed",
     "SurveyRequested",
     "SurveyScheduled",
     "SurveySuppressed",
+    "SurveySuppressedV1",
     "SurveyVersionPublished",
     "TaskAcknowledged",
     "TaskAssigned",

@@ -35,8 +35,28 @@ class SurveyScheduled(CustomerPayload):
     decided_at: Instant
 
 
+class Suppression(BaseModel):
+    """One program's reasons not to ask. No program: none listens to the touchpoint."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    program_id: Id | None = None
+    program_version: int | None = None
+    reasons: tuple[Label, ...]
+
+
 class SurveySuppressed(CustomerPayload):
-    """It was decided not to ask, for these reasons. No program: no program listens to it."""
+    """It was decided not to ask about a touchpoint, by each of these programs."""
+
+    touchpoint: Label
+    touchpoint_id: Id
+    segment: Label | None = None
+    suppressions: tuple[Suppression, ...] = Field(min_length=1)
+    decided_at: Instant
+
+
+class SurveySuppressedV1(CustomerPayload):
+    """The same of one program, as it was said before: read, and not published any more."""
 
     decision_id: Id
     program_id: Id | None = None
