@@ -126,6 +126,32 @@ async def test_each_effect_happens_once_when_replicas_come_and_go(
         await expect(database, keys(range(800)))
 
 
+async def test_partition_holds_up_no_other_when_its_batch_takes_long(
+    service: Toy, database: Database
+) -> None:
+    first, *others = purchases(range(1, 40))
+    is_held, may_end = asyncio.Event(), asyncio.Event()
+
+    async def hold_the_first(tx: Transaction, events: Sequence[Event[Any]]) -> None:
+        if any(event.key == "c1" for event in events):
+            is_held.set()
+            await may_end.wait()
+        await toy.on_events(tx, events)
+
+    async with service.replica(hold_the_first):
+        await service.publish(first)
+        await is_held.wait()
+        for message in others:
+            await service.publish(message)
+
+        async def others_go_on() -> bool:
+            return len(await toy.effects(database)) > 10
+
+        await until(others_go_on)
+        may_end.set()
+        await expect(database, keys(range(1, 40)))
+
+
 async def test_reading_goes_on_at_the_database_offset_when_the_broker_knows_another(
     service: Toy, database: Database
 ) -> None:
@@ -356,7 +382,7 @@ class RewoundKafka:
 
     def seek(self, _partition: object, _offset: int) -> None: ...
 
-    async def getmany(self, *, timeout_ms: int) -> dict[TopicPartition, list[Any]]:
+    async def getmany(self, *_: TopicPartition, timeout_ms: int) -> dict[TopicPartition, list[Any]]:
         if not self._assigned:
             self._assigned = True
             await self._listener.on_partitions_assigned(list(self.assignment()))

@@ -6,9 +6,10 @@ that one bad message never holds up the good ones. An outage is waited for.
 """
 
 import asyncio
+from asyncio import FIRST_COMPLETED
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence, Set
-from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -21,11 +22,10 @@ from opentelemetry.trace import SpanKind
 
 from heardback import dead_letters, metrics, offsets
 from heardback.clock import Clock, wait_any
-from heardback.contracts.payloads import Payload
 from heardback.contracts.topics import Topic
 from heardback.db import Database, Transaction, is_transient
-from heardback.dead_letters import DeadLetter, DeadLetterLimit
-from heardback.envelope import Event, InvalidEvent, decode
+from heardback.dead_letters import DeadLetterLimit
+from heardback.envelope import Event
 from heardback.errors import Fenced
 from heardback.health import Check
 from heardback.kafka import BrokerSilent, OpenConsumer, close, start, within
@@ -41,6 +41,9 @@ Polled = Mapping[TopicPartition, Sequence[Record]]
 _log = structlog.get_logger(__name__)
 _tracer = trace.get_tracer("heardback")
 T = TypeVar("T")
+_LANES: Final = 2
+_GLANCE: Final = 0.02
+"""Seconds until a lane that found nothing looks again, while the other one is at work."""
 _POLL_MS: Final = 250
 _POLL_SECONDS: Final = 30.0
 """While a rebalance is under way a poll waits for it, whatever `_POLL_MS` says."""
@@ -49,6 +52,14 @@ _VISIT_SECONDS: Final = 5.0
 _SILENT_AFTER: Final = timedelta(seconds=15)
 _START_OVER_SECONDS: Final = 1.0
 _MOST_LINKS: Final = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Lane:
+    """One of what runs side by side: when it ends, and what it says of itself."""
+
+    stop: asyncio.Event
+    check: Check
 
 
 class Consumer:
@@ -76,7 +87,7 @@ class Consumer:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Consume until `stop` is set, over as many connections as it takes."""
-        while await self._until_it_works(self._connect, stop):
+        while await self._until_it_works(self._connect, _Lane(stop=stop, check=self._check)):
             try:
                 await self._consume(stop)
             except (BrokerSilent, TopicWentBack) as error:
@@ -95,14 +106,32 @@ class Consumer:
         return True
 
     async def _consume(self, stop: asyncio.Event) -> None:
-        while not stop.is_set():
-            await self._place(stop)
-            polled = await self._until_it_works(partial(self._ask, self._poll, _POLL_SECONDS), stop)
-            if polled:
-                await self._take_in_two_lanes(polled, stop)
-            await self._look_after_broker(stop)
+        """Process what is polled, in lanes: one's Python runs while another waits for Postgres.
 
-    async def _place(self, stop: asyncio.Event) -> None:
+        Each takes what lies ready of the partitions that no other has in hand, so each customer's
+        events stay in order.
+        """
+        main = _Lane(stop=stop, check=self._check)
+        free = [_Lane(stop=stop, check=check) for check in self._check.split(_LANES)]
+        busy: dict[asyncio.Task[None], tuple[_Lane, Set[TopicPartition]]] = {}
+        try:
+            while not stop.is_set():
+                await self._place(main)
+                in_hand = {partition for _, taken in busy.values() for partition in taken}
+                polled = await self._poll_others(in_hand, main) if free else {}
+                if polled:
+                    lane = free.pop()
+                    busy[asyncio.create_task(self._take(polled, lane))] = lane, polled.keys()
+                elif busy:
+                    await asyncio.wait(busy, timeout=_GLANCE, return_when=FIRST_COMPLETED)
+                for ended in [task for task in busy if task.done()]:
+                    free.append(busy.pop(ended)[0])
+                    ended.result()
+                await self._look_after_broker(main)
+        finally:
+            await asyncio.gather(*busy, return_exceptions=True)
+
+    async def _place(self, lane: _Lane) -> None:
         """Seek to where the database says that each new partition was left."""
         wanted = frozenset(self._positions.unplaced)
         if not wanted:
@@ -112,7 +141,7 @@ class Consumer:
             async with self._database.transaction() as tx:
                 return await offsets.load(tx.connection, wanted)
 
-        for partition, offset in (await self._until_it_works(load, stop) or {}).items():
+        for partition, offset in (await self._until_it_works(load, lane) or {}).items():
             if partition in self._positions.unplaced & self._assigned():
                 self._kafka.seek(TopicPartition(*partition), offset)
                 self._positions.place(partition, offset)
@@ -120,43 +149,29 @@ class Consumer:
     def _assigned(self) -> set[Partition]:
         return {(tp.topic, tp.partition) for tp in self._kafka.assignment()}
 
-    async def _poll(self) -> Polled:
-        polled: Polled = await self._kafka.getmany(timeout_ms=_POLL_MS)
-        return polled
+    async def _poll_others(self, in_hand: Set[TopicPartition], lane: _Lane) -> Polled:
+        """Return what lies ready beside what is in hand; wait a little where nothing is."""
+        others = self._kafka.assignment() - in_hand
+        if in_hand and not others:
+            return {}
+        wait_ms = 0 if in_hand else _POLL_MS
+        poll = partial(self._kafka.getmany, *others, timeout_ms=wait_ms)
+        return await self._until_it_works(partial(self._ask, poll, _POLL_SECONDS), lane) or {}
 
-    async def _take_in_two_lanes(self, polled: Polled, stop: asyncio.Event) -> None:
-        """Apply what was polled, and beside it what lies ready of the other partitions.
-
-        One lane's Python runs while the other waits for Postgres. A partition is in one of them,
-        so each customer's events stay in order.
-        """
-        lanes = (self._take(polled, stop), self._take_others(polled.keys(), stop))
-        for outcome in await asyncio.gather(*lanes, return_exceptions=True):
-            if isinstance(outcome, BaseException):
-                raise outcome
-
-    async def _take(self, polled: Polled, stop: asyncio.Event) -> None:
+    async def _take(self, polled: Polled, lane: _Lane) -> None:
         for topic, records in self._positions.by_topic(polled).items():
-            await self._process(topic, records, stop)
-
-    async def _take_others(self, taken: Set[TopicPartition], stop: asyncio.Event) -> None:
-        others = self._kafka.assignment() - taken
-        if not others:
-            return
-        polled: Polled = {}
-        # What goes wrong here goes wrong at the next poll again, and is waited for there.
-        with suppress(KafkaError, TimeoutError):
-            polled = await within(_VISIT_SECONDS, self._kafka.getmany(*others))
-        await self._take(polled, stop)
+            await self._process(topic, records, lane)
 
     # Outages: said, waited for, and not trusted to one client for ever.
 
-    async def _until_it_works(
-        self, action: Callable[[], Awaitable[T]], stop: asyncio.Event
-    ) -> T | None:
+    async def _until_it_works(self, action: Callable[[], Awaitable[T]], lane: _Lane) -> T | None:
         """Run `action` through outages; what it waits for stands in readiness meanwhile."""
         result = await until_it_works(
-            action, worth_retrying=_worth_retrying, stop=stop, clock=self._clock, check=self._check
+            action,
+            worth_retrying=_worth_retrying,
+            stop=lane.stop,
+            clock=self._clock,
+            check=lane.check,
         )
         if not self._positions.joined:
             self._check.fail("waiting for partitions")
@@ -177,31 +192,29 @@ class Consumer:
     # Effects: once each.
 
     async def _process(
-        self, topic: str, records: Sequence[Record], stop: asyncio.Event, *, again: bool = False
+        self, topic: str, records: Sequence[Record], lane: _Lane, *, again: bool = False
     ) -> None:
         """Apply `records` together; where that fails, one by one; what fails alone is set aside.
 
         Not before it has failed twice: another replica may have been in its way.
         """
         try:
-            await self._until_it_works(partial(self._apply, topic, records), stop)
+            await self._until_it_works(partial(self._apply, topic, records), lane)
         except Fenced:
             self._lose(topic, records)
         except Exception as error:
             if again:
-                await self._give_up(topic, records[0], error, stop)
+                await self._give_up(topic, records[0], error, lane)
                 return
             _log.warning("batch_split", topic=topic, size=len(records), error=describe(error))
             for record in records:
-                await self._process(topic, [record], stop, again=len(records) == 1)
+                await self._process(topic, [record], lane, again=len(records) == 1)
 
-    async def _give_up(
-        self, topic: str, record: Record, error: Exception, stop: asyncio.Event
-    ) -> None:
+    async def _give_up(self, topic: str, record: Record, error: Exception, lane: _Lane) -> None:
         _log.error("message_failed", topic=topic, offset=record.offset, exc_info=error)
         apply = partial(self._apply, topic, [record], failure=error)
         try:
-            await self._until_it_works(apply, stop)
+            await self._until_it_works(apply, lane)
         except Fenced:
             self._lose(topic, [record])
 
@@ -215,7 +228,7 @@ class Consumer:
         following = {(topic, record.partition): record.offset + 1 for record in records}
         expected = {partition: self._positions.known[partition] for partition in following}
         started_at = self._clock.now()
-        events, letters = self._read(self._topics[topic], records, failure)
+        events, letters = dead_letters.sort_out(self._topics[topic], records, failure)
         self._limit.check(len(letters), now=started_at)
         links = [link_to(e.traceparent) for e in events[:_MOST_LINKS] if e.traceparent]
         with _tracer.start_as_current_span(f"process {topic}", kind=SpanKind.CONSUMER, links=links):
@@ -231,21 +244,6 @@ class Consumer:
         elapsed = self._clock.now() - started_at
         metrics.PROCESS_SECONDS.record(elapsed.total_seconds(), {"topic": topic})
 
-    def _read(
-        self, topic: Topic, records: Sequence[Record], failure: Exception | None
-    ) -> tuple[list[Event[Payload]], list[DeadLetter]]:
-        """Parse `records`: the events, and what is none. `failure` condemns all of them."""
-        events: list[Event[Payload]] = []
-        letters: list[DeadLetter] = []
-        for record in records:
-            try:
-                if failure is not None:
-                    raise InvalidEvent(reason="handler_failed", detail=describe(failure))
-                events.append(decode(topic, record.value, record.headers))
-            except InvalidEvent as error:
-                letters.append(_letter(record, error))
-        return events, letters
-
     def _lose(self, topic: str, records: Sequence[Record]) -> None:
         """Another replica moved the offsets: forget the place and ask the database again."""
         lost = partitions_of(topic, records)
@@ -256,11 +254,11 @@ class Consumer:
 
     # For operators.
 
-    async def _look_after_broker(self, stop: asyncio.Event) -> None:
+    async def _look_after_broker(self, lane: _Lane) -> None:
         """Now and then: see that the broker answers, commit offsets to it, measure the lag."""
         if self._clock.now() - self._looked_at < _LOOK_EVERY:
             return
-        await self._until_it_works(partial(self._ask, self._visit, _VISIT_SECONDS), stop)
+        await self._until_it_works(partial(self._ask, self._visit, _VISIT_SECONDS), lane)
         self._looked_at = self._clock.now()
         behind: dict[str, int] = defaultdict(int)
         for (topic, number), offset in self._positions.known.items():
@@ -285,19 +283,6 @@ class Consumer:
         except KafkaError as error:
             # Postgres holds the truth; a rebalance in between only makes operators' lag older.
             _log.debug("commit_skipped", error=describe(error))
-
-
-def _letter(record: Record, error: InvalidEvent) -> DeadLetter:
-    return DeadLetter(
-        topic=record.topic,
-        partition=record.partition,
-        offset=record.offset,
-        key=record.key,
-        value=record.value,
-        headers=record.headers,
-        reason=error.reason,
-        error=error.detail,
-    )
 
 
 def _worth_retrying(error: BaseException) -> bool:

@@ -12,9 +12,13 @@ from typing import Final
 
 from heardback import metrics
 from heardback.contracts import topics
+from heardback.contracts.payloads import Payload
+from heardback.contracts.topics import Topic
 from heardback.db import Transaction
-from heardback.envelope import Headers, OutgoingMessage
+from heardback.envelope import Event, Headers, InvalidEvent, OutgoingMessage, decode
 from heardback.errors import DeadLetterFlood
+from heardback.positions import Record
+from heardback.retrying import describe
 
 MAX_KEPT_BYTES: Final = 4 * 1_048_576
 """A longer value is cut, and the header `dlq_truncated` says so."""
@@ -55,6 +59,35 @@ class DeadLetterLimit:
     def take(self, count: int, *, now: datetime) -> None:
         """Count `count` dead letters that are committed."""
         self._taken_at.extend([now] * count)
+
+
+def sort_out(
+    topic: Topic, records: Sequence[Record], failure: Exception | None
+) -> tuple[list[Event[Payload]], list[DeadLetter]]:
+    """Parse `records`: the events, and what is none. `failure` condemns all of them."""
+    events: list[Event[Payload]] = []
+    letters: list[DeadLetter] = []
+    for record in records:
+        try:
+            if failure is not None:
+                raise InvalidEvent(reason="handler_failed", detail=describe(failure))
+            events.append(decode(topic, record.value, record.headers))
+        except InvalidEvent as error:
+            letters.append(_letter(record, error))
+    return events, letters
+
+
+def _letter(record: Record, error: InvalidEvent) -> DeadLetter:
+    return DeadLetter(
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        key=record.key,
+        value=record.value,
+        headers=record.headers,
+        reason=error.reason,
+        error=error.detail,
+    )
 
 
 def set_aside(tx: Transaction, letters: Sequence[DeadLetter], *, service: str) -> None:

@@ -1,5 +1,6 @@
 """Health: alive is that the process answers; ready is that each of its parts says so."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -8,18 +9,29 @@ STARTING: Final = "starting"
 
 @dataclass(slots=True, kw_only=True)
 class Check:
-    """What one part says of itself."""
+    """What one part says of itself; it works where what it is made of does, too."""
 
     name: str
-    why_not: str | None = STARTING
+    own: str | None = STARTING
+    made_of: Sequence["Check"] = ()
+
+    @property
+    def why_not(self) -> str | None:
+        """Why the part does not work; None: it does."""
+        return next((why for why in (self.own, *(p.own for p in self.made_of)) if why), None)
 
     def ok(self) -> None:
         """Say that the part works."""
-        self.why_not = None
+        self.own = None
 
     def fail(self, why_not: str) -> None:
         """Say that the part does not work, and why."""
-        self.why_not = why_not
+        self.own = why_not
+
+    def split(self, parts: int) -> Sequence["Check"]:
+        """Return checks for so many parts that work side by side, in place of those before."""
+        self.made_of = [Check(name=self.name, own=None) for _ in range(parts)]
+        return self.made_of
 
 
 @dataclass(slots=True)
