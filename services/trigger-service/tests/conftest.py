@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from heardback.contracts.registry import EventType
 from heardback.db import Database
 from heardback.envelope import Event, decode
 from heardback.health import Health
+from heardback.service import Service
 from heardback.testing.clock import CountedIds, ManualClock
 from heardback.testing.stack import ServiceDatabase
 from heardback.timer_loop import TimerLoop
@@ -21,25 +23,29 @@ from trigger_service.app import install_programs, service
 from trigger_service.settings import READY_MADE_PROGRAMS, Settings
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Trigger:
     """One replica of the service, without its processes: events in, timers due, events out."""
 
     database: Database
     clock: ManualClock
 
+    @cached_property
+    def service(self) -> Service:
+        """What the process would be made of; its routes take a while."""
+        return service(Settings(database_url=self.database.url))
+
     async def deliver(self, *events: Event[Any]) -> None:
         """Handle one batch; all of its events are of one topic."""
-        handler = service(Settings(database_url=self.database.url)).handlers[events[0].type.topic]
+        handler = self.service.handlers[events[0].type.topic]
         async with self.database.transaction() as tx:
             await handler(tx, events)
 
     async def fire(self) -> int:
         """Fire what is due; return how many timers there were."""
-        handlers = service(Settings(database_url=self.database.url)).timers
         loop = TimerLoop(
             database=self.database,
-            handlers=handlers,
+            handlers=self.service.timers,
             bell=asyncio.Event(),
             batch_size=500,
             check=Health().check("timers"),

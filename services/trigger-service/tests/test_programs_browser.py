@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from heardback.testing.browser import accessibility_faults, open_browser, overflow, serve
+from heardback.testing.browser import accessibility_faults, overflow, serve
 from trigger_service.domain.program import ProgramState
 
 from . import console_builders as build
@@ -34,12 +34,6 @@ PAGES = {
     "unknown-customer": "/console/customers?id=nobody",
     "missing": "/console/programs/nonsense",
 }
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with open_browser() as opened:
-        yield opened
 
 
 @pytest.fixture

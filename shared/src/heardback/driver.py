@@ -3,17 +3,16 @@
 They take part in the transaction of the connection that they are given.
 """
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from typing import Any, Final
 
 import asyncpg
-from sqlalchemy import Table, text
+from sqlalchemy import Table
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 Record = asyncpg.Record
-_BEGIN: Final = text("SELECT 1")
+_FAILURES: Final = (asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 async def fetch(connection: AsyncConnection, sql: str, *arguments: object) -> list[Record]:
@@ -21,8 +20,11 @@ async def fetch(connection: AsyncConnection, sql: str, *arguments: object) -> li
 
     Raises: DBAPIError, as SQLAlchemy does.
     """
-    async with _driver(connection) as driver:
+    driver = await _driver(connection)
+    try:
         rows: list[Record] = await driver.fetch(sql, *arguments)
+    except _FAILURES as error:
+        raise _told(error, driver) from error
     return rows
 
 
@@ -34,19 +36,30 @@ async def copy(
     Shapes: a value for each of `columns`, JSON as text.
     Raises: DBAPIError, as SQLAlchemy does.
     """
-    if rows:
-        async with _driver(connection) as driver:
-            await driver.copy_records_to_table(table.name, columns=columns, records=rows)
-
-
-@asynccontextmanager
-async def _driver(connection: AsyncConnection) -> AsyncIterator[Any]:
-    driver: Any = (await connection.get_raw_connection()).driver_connection
-    if not driver.is_in_transaction():
-        # SQLAlchemy begins one with its own first statement.
-        await connection.execute(_BEGIN)
+    if not rows:
+        return
+    driver = await _driver(connection)
     try:
-        yield driver
-    except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        gone = driver.is_closed()
-        raise DBAPIError(None, None, error, connection_invalidated=gone) from error
+        await driver.copy_records_to_table(table.name, columns=columns, records=rows)
+    except _FAILURES as error:
+        raise _told(error, driver) from error
+
+
+async def _driver(connection: AsyncConnection) -> Any:
+    """Return the driver's connection, in a transaction."""
+    raw = await connection.get_raw_connection()
+    driver: Any = raw.driver_connection
+    if not driver.is_in_transaction():
+        if not connection.in_transaction():
+            await connection.begin()
+        # SQLAlchemy begins with its own first statement: one round trip more, for no other end.
+        begin: Any = raw.dbapi_connection
+        try:
+            await begin._start_transaction()
+        except Exception as error:
+            raise _told(error, driver) from error
+    return driver
+
+
+def _told(error: Exception, driver: Any) -> DBAPIError:
+    return DBAPIError(None, None, error, connection_invalidated=driver.is_closed())

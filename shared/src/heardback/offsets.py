@@ -10,6 +10,7 @@ from sqlalchemy import BigInteger, Column, Integer, MetaData, Table, Text, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heardback.bulk import insert_new_rows
+from heardback.driver import fetch
 from heardback.errors import Fenced
 
 Partition = tuple[str, int]
@@ -34,13 +35,13 @@ _LOAD = text("""
     JOIN unnest(CAST(:topics AS text[]), CAST(:partitions AS int[])) AS p (topic, partition)
     USING (topic, partition)
 """)
-_ADVANCE = text("""
+_ADVANCE = """
     UPDATE partition_offset o SET next_offset = m.next_offset
-    FROM unnest(CAST(:topics AS text[]), CAST(:partitions AS int[]),
-                CAST(:expected AS bigint[]), CAST(:next AS bigint[]))
+    FROM unnest($1::text[], $2::int[], $3::bigint[], $4::bigint[])
          AS m (topic, partition, expected, next_offset)
     WHERE o.topic = m.topic AND o.partition = m.partition AND o.next_offset = m.expected
-""")
+    RETURNING o.partition
+"""
 
 
 async def load(
@@ -67,14 +68,8 @@ async def advance(
     Raises: Fenced when one of them stands elsewhere; roll back, load again and seek.
     """
     moves = sorted(following)
-    result = await connection.execute(
-        _ADVANCE,
-        {
-            "topics": [topic for topic, _ in moves],
-            "partitions": [partition for _, partition in moves],
-            "expected": [expected[move] for move in moves],
-            "next": [following[move] for move in moves],
-        },
-    )
-    if result.rowcount != len(moves):
+    topics, partitions = ([move[part] for move in moves] for part in (0, 1))
+    before, after = ([offsets[move] for move in moves] for offsets in (expected, following))
+    moved = await fetch(connection, _ADVANCE, topics, partitions, before, after)
+    if len(moved) != len(moves):
         raise Fenced(partitions=moves)

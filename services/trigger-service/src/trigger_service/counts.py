@@ -8,19 +8,19 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from heardback.driver import fetch
 from trigger_service.domain.due import EVERYTHING, Limits, quota_scope
 from trigger_service.domain.invitation import Invitation
 from trigger_service.domain.program import Catalogue
 
 # Each connection adds to a shard of its own, as good as always, so that none waits for another.
-_ADD_TALLY: Final = text("""
+_ADD_TALLY: Final = """
     INSERT INTO tally (day, program_id, verdict, shard, count)
-    SELECT CAST(:day AS date), program_id, verdict, pg_backend_pid() % 16, count
-    FROM unnest(CAST(:programs AS text[]), CAST(:verdicts AS text[]), CAST(:counts AS bigint[]))
-         AS n (program_id, verdict, count)
+    SELECT $1::date, program_id, verdict, pg_backend_pid() % 16, count
+    FROM unnest($2::text[], $3::text[], $4::bigint[]) AS n (program_id, verdict, count)
     ON CONFLICT (day, program_id, verdict, shard)
     DO UPDATE SET count = tally.count + excluded.count
-""")
+"""
 _OPEN_DAY: Final = text("""
     INSERT INTO daily_count (day, scope, requested)
     SELECT :day, scope, 0 FROM unnest(CAST(:scopes AS text[])) AS s (scope)
@@ -42,13 +42,9 @@ async def add_verdicts(
 ) -> None:
     """Add how often each program decided what to the day of `now` in UTC."""
     keys = sorted(counted)
-    bound = {
-        "day": now.date(),
-        "programs": [program for program, _ in keys],
-        "verdicts": [verdict for _, verdict in keys],
-        "counts": [counted[key] for key in keys],
-    }
-    await connection.execute(_ADD_TALLY, bound)
+    programs, verdicts = ([key[part] for key in keys] for part in (0, 1))
+    numbers = [counted[key] for key in keys]
+    await fetch(connection, _ADD_TALLY, now.date(), programs, verdicts, numbers)
 
 
 async def lock_limits(

@@ -12,6 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heardback.contracts.payloads import SurveyVersionPublished
+from heardback.driver import fetch
 from heardback.locales import chain
 from trigger_service.documents import ProgramDocument
 from trigger_service.faults import Fault
@@ -24,10 +25,9 @@ _KEEP_NEWEST: Final = text("""
         locales = excluded.locales, variants = excluded.variants
     WHERE survey.version < excluded.version
 """)
-_SURVEYS: Final = text("""
-    SELECT survey_id, version, locales, variants FROM survey
-    WHERE survey_id = ANY(CAST(:ids AS text[]))
-""")
+_SURVEYS: Final = """
+    SELECT survey_id, version, locales, variants FROM survey WHERE survey_id = ANY($1::text[])
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,15 +69,12 @@ async def load_surveys(
     """Return those of the surveys that are known, by id."""
     if not survey_ids:
         return {}
-    rows = await connection.execute(_SURVEYS, {"ids": sorted(set(survey_ids))})
+    rows = await fetch(connection, _SURVEYS, sorted(set(survey_ids)))
     return {
-        row.survey_id: KnownSurvey(
-            survey_id=row.survey_id,
-            version=row.version,
-            locales=tuple(row.locales),
-            variants=tuple(row.variants),
+        survey_id: KnownSurvey(
+            survey_id=survey_id, version=version, locales=tuple(locales), variants=tuple(variants)
         )
-        for row in rows
+        for survey_id, version, locales, variants in rows
     }
 
 

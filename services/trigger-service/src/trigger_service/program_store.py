@@ -8,6 +8,7 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from heardback.driver import fetch
 from heardback.errors import NotFound
 from trigger_service.domain.program import ProgramState
 
@@ -21,13 +22,14 @@ _GOVERNANCE: Final = text("""
     SELECT version, document, file_digest FROM governance ORDER BY version DESC LIMIT 1
 """)
 # One statement, so that a program is never seen under another governance than its own.
-_RULES: Final = text("""
+_RULES: Final = """
     SELECT g.document AS governance, p.program_id, p.state, p.version, v.document
     FROM (SELECT 1) AS one
     LEFT JOIN (SELECT document FROM governance ORDER BY version DESC LIMIT 1) AS g ON true
     LEFT JOIN (program p JOIN program_version v USING (program_id, version))
         ON p.state <> 'archived'
-""")
+    ORDER BY p.program_id
+"""
 _VERSIONS: Final = text("""
     SELECT version, document, created_at FROM program_version
     WHERE program_id = :program_id ORDER BY version DESC LIMIT :limit
@@ -103,20 +105,20 @@ async def load_programs(connection: AsyncConnection) -> dict[str, KeptProgram]:
     }
 
 
-async def load_rules(connection: AsyncConnection) -> tuple[str, list[KeptProgram]]:
+async def load_rules(connection: AsyncConnection) -> tuple[str, tuple[KeptProgram, ...]]:
     """Return the document of the governance and the programs that are not archived."""
-    rows = (await connection.execute(_RULES)).all()
-    programs = [
+    rows = await fetch(connection, _RULES)
+    programs = tuple(
         KeptProgram(
-            program_id=row.program_id,
-            state=ProgramState(row.state),
-            version=row.version,
-            document=row.document,
+            program_id=row["program_id"],
+            state=ProgramState(row["state"]),
+            version=row["version"],
+            document=row["document"],
         )
         for row in rows
-        if row.program_id is not None
-    ]
-    return rows[0].governance or KeptGovernance().document, programs
+        if row["program_id"] is not None
+    )
+    return rows[0]["governance"] or KeptGovernance().document, programs
 
 
 async def load_governance(connection: AsyncConnection) -> KeptGovernance:

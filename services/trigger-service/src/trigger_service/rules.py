@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -69,7 +70,11 @@ class ProgramFile:
 
 async def load_catalogue(connection: AsyncConnection) -> Catalogue:
     """Return the rules in force right now; an archived program is none of them."""
-    governance, kept = await program_store.load_rules(connection)
+    return _catalogue(*await program_store.load_rules(connection))
+
+
+@lru_cache(maxsize=4)
+def _catalogue(governance: str, kept: tuple[KeptProgram, ...]) -> Catalogue:
     programs = [program_of(p.document, governance, p.version, p.state) for p in kept]
     return Catalogue.of(programs, governance_of(governance))
 

@@ -10,8 +10,7 @@ from typing import Any, Final
 
 from msgspec.json import encode
 from msgspec.structs import asdict
-from sqlalchemy import Result, Text, any_, bindparam, cast, select, text
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from heardback.bulk import insert_new_rows, json_text, upsert_rows
@@ -48,28 +47,24 @@ _REVOCATIONS: Final = f"""
     SELECT customer_id, subject, revoked_at, reason FROM revocation
     WHERE customer_id = ANY(ARRAY{_IDS_GIVEN})
 """
-_IDS: Final = any_(cast(bindparam("ids"), ARRAY(Text)))
-_CUSTOMER_IDS: Final = text("""
-    SELECT DISTINCT customer_id FROM invitation WHERE invitation_id = ANY(CAST(:ids AS text[]))
-""")
-_INVITATIONS_LOCKED: Final = (
-    select(INVITATION)
-    .where(INVITATION.c.invitation_id == _IDS, INVITATION.c.state == bindparam("state"))
-    .order_by(INVITATION.c.invitation_id)
-    .with_for_update()
-)
-_PENDING_OF_LOCKED: Final = (
-    select(INVITATION)
-    .where(INVITATION.c.customer_id == _IDS, INVITATION.c.state == InvitationState.PENDING.value)
-    .order_by(INVITATION.c.invitation_id)
-    .with_for_update()
-)
-_MOVE: Final = text("""
+_CUSTOMER_IDS: Final = f"""
+    SELECT DISTINCT customer_id FROM invitation WHERE invitation_id = ANY(ARRAY{_IDS_GIVEN})
+"""
+_INVITATIONS: Final = f"SELECT {', '.join(Invitation.__struct_fields__)} FROM invitation"
+_INVITATIONS_LOCKED: Final = f"""
+    {_INVITATIONS} WHERE invitation_id = ANY(ARRAY{_IDS_GIVEN}) AND state = $2
+    ORDER BY invitation_id FOR UPDATE
+"""
+_PENDING_OF_LOCKED: Final = f"""
+    {_INVITATIONS} WHERE customer_id = ANY(ARRAY{_IDS_GIVEN}) AND state = 'pending'
+    ORDER BY invitation_id FOR UPDATE
+"""
+_MOVE: Final = """
     UPDATE invitation i SET state = m.state, reason = m.reason, send_at = m.send_at
-    FROM unnest(CAST(:ids AS text[]), CAST(:states AS text[]), CAST(:reasons AS text[]),
-                CAST(:times AS timestamptz[])) AS m (invitation_id, state, reason, send_at)
+    FROM json_to_recordset($1::json)
+         AS m (invitation_id text, state text, reason text, send_at timestamptz)
     WHERE i.invitation_id = m.invitation_id
-""")
+"""
 _CHANGING: Final = tuple(name for name in Customer.__struct_fields__ if name != "customer_id")
 _SAVE_CUSTOMERS: Final = f"""
     UPDATE customer c SET {", ".join(f"{name} = r.{name}" for name in _CHANGING)}
@@ -82,6 +77,7 @@ _FORGET_FACTS: Final = text("""
 
 
 _TYPES: Final[Mapping[str, ProgramType]] = {kind.value: kind for kind in ProgramType}
+_CHANNELS: Final[Mapping[str, Channel]] = {channel.value: channel for channel in Channel}
 _STATES: Final[Mapping[str, InvitationState]] = {state.value: state for state in InvitationState}
 
 
@@ -204,16 +200,16 @@ async def customers_of(
     connection: AsyncConnection, invitation_ids: Collection[str]
 ) -> Sequence[str]:
     """Return the ids of the customers whom these invitations are for."""
-    rows = await connection.execute(_CUSTOMER_IDS, {"ids": list(invitation_ids)})
-    return rows.scalars().all()
+    ids = json_text(list(invitation_ids))
+    return [row["customer_id"] for row in await fetch(connection, _CUSTOMER_IDS, ids)]
 
 
 async def lock_invitations(
     connection: AsyncConnection, invitation_ids: Collection[str], *, state: InvitationState
 ) -> list[Invitation]:
     """Return those of the invitations that are in `state`, for this transaction to move."""
-    bound = {"ids": list(invitation_ids), "state": state}
-    return _invitations(await connection.execute(_INVITATIONS_LOCKED, bound))
+    ids = json_text(list(invitation_ids))
+    return _invitations(await fetch(connection, _INVITATIONS_LOCKED, ids, state.value))
 
 
 async def lock_pending_of(
@@ -222,21 +218,13 @@ async def lock_pending_of(
     """Return what waits to be sent to these customers, for this transaction to move."""
     if not customer_ids:
         return []
-    bound = {"ids": list(customer_ids)}
-    return _invitations(await connection.execute(_PENDING_OF_LOCKED, bound))
+    ids = json_text(list(customer_ids))
+    return _invitations(await fetch(connection, _PENDING_OF_LOCKED, ids))
 
 
 async def save_moves(connection: AsyncConnection, invitations: Sequence[Invitation]) -> None:
     """Save where invitations stand that this transaction has locked."""
-    await connection.execute(
-        _MOVE,
-        {
-            "ids": [invitation.invitation_id for invitation in invitations],
-            "states": [invitation.state for invitation in invitations],
-            "reasons": [invitation.reason for invitation in invitations],
-            "times": [invitation.send_at for invitation in invitations],
-        },
-    )
+    await fetch(connection, _MOVE, encode(invitations).decode())
 
 
 _TOUCHPOINT_COLUMNS: Final = (
@@ -282,14 +270,14 @@ def _customers(rows: Sequence[Record]) -> dict[str, Customer]:
     return {row["customer_id"]: Customer(**row) for row in rows}
 
 
-def _invitations(rows: Result[Any]) -> list[Invitation]:
-    return [_invitation(row._mapping) for row in rows]
+def _invitations(rows: Sequence[Record]) -> list[Invitation]:
+    return [_invitation(**row) for row in rows]
 
 
-def _invitation(row: Mapping[Any, Any]) -> Invitation:
-    words = {
-        "state": InvitationState(row["state"]),
-        "type": ProgramType(row["type"]),
-        "channels": tuple(Channel(channel) for channel in row["channels"]),
-    }
-    return Invitation(**{**row, **words})
+def _invitation(*, state: str, type: str, channels: list[str], **same: Any) -> Invitation:  # noqa: A002
+    return Invitation(
+        state=_STATES[state],
+        type=_TYPES[type],
+        channels=tuple(_CHANNELS[channel] for channel in channels),
+        **same,
+    )
