@@ -12,7 +12,7 @@ from heardback.embedded.processes import free_port
 from heardback.embedded.topics import ensure_topics
 from heardback.testing import toy
 from heardback.testing.clock import CountedIds, ManualClock
-from heardback.testing.stack import ServiceDatabase
+from heardback.testing.databases import LentDatabases
 
 
 @pytest.fixture
@@ -21,14 +21,21 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-async def database(
-    service_database: ServiceDatabase, clock: ManualClock
-) -> AsyncIterator[Database]:
-    url = await service_database("toy")
-    database = Database(url, service="toy", clock=clock, ids=CountedIds())
+async def database(lent_databases: LentDatabases, clock: ManualClock) -> AsyncIterator[Database]:
+    with lent_databases.lending(_make_tables) as lend:
+        database = _open(await lend("toy"), clock)
+        yield database
+        await database.close()
+
+
+async def _make_tables(_schema: str, url: str) -> None:
+    database = _open(url, ManualClock())
     await toy.create_tables(database)
-    yield database
     await database.close()
+
+
+def _open(url: str, clock: ManualClock) -> Database:
+    return Database(url, service="toy", clock=clock, ids=CountedIds())
 
 
 @pytest.fixture

@@ -65,7 +65,7 @@ EMPTY: dict[str, Any] = {**dict.fromkeys(FULL), "order": "", "group": 2}
 @pytest.fixture
 async def things(database: Database) -> AsyncIterator[Database]:
     async with database.engine.begin() as connection:
-        await connection.run_sync(THING.create)
+        await connection.run_sync(THING.create, checkfirst=True)
     yield database
 
 

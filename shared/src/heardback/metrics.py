@@ -58,7 +58,7 @@ TIMERS_FIRED: Final = _meter.create_counter(
 TIMER_LATENESS: Final = _meter.create_histogram(
     "heardback.timer.lateness",
     unit="s",
-    description="From due to committed.",
+    description="From due to committed, of the latest timer in each batch.",
     explicit_bucket_boundaries_advisory=_SECONDS,
 )
 LOOP_RESTARTS: Final = _meter.create_counter(

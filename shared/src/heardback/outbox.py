@@ -4,10 +4,10 @@ Published rows are kept for a while, so that a topic that was lost can be filled
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 import orjson
+from msgspec import Struct
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -67,12 +67,11 @@ _PURGE = text("""
         SELECT ctid FROM outbox WHERE published_at < :before ORDER BY published_at LIMIT :limit
     ))
 """)
-_LOCK = text("SELECT pg_try_advisory_xact_lock(hashtext('outbox'), hashtext(current_schema()))")
+_LOCK = "SELECT pg_try_advisory_xact_lock(hashtext('outbox'), hashtext(current_schema()))"
 _BACKLOG = text("SELECT count(*) FROM outbox WHERE published_at IS NULL")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StagedMessage:
+class StagedMessage(Struct, frozen=True, kw_only=True):
     """An outbox row that waits for the relay."""
 
     seq: int
@@ -105,7 +104,8 @@ async def lock(connection: AsyncConnection) -> bool:
 
     One relay at a time keeps each customer's events in order whatever the number of replicas.
     """
-    return bool(await connection.scalar(_LOCK))
+    ((locked,),) = await fetch(connection, _LOCK)
+    return bool(locked)
 
 
 async def claim(connection: AsyncConnection, *, limit: int) -> list[StagedMessage]:
@@ -138,4 +138,5 @@ async def backlog(connection: AsyncConnection) -> int:
 
 def unpack(packed: bytes) -> tuple[tuple[str, bytes], ...]:
     """Return the headers of an outbox row."""
-    return tuple((name, value and value.encode("latin-1")) for name, value in orjson.loads(packed))
+    headers = orjson.loads(packed)
+    return tuple([(name, value and value.encode("latin-1")) for name, value in headers])

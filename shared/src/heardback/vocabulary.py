@@ -1,6 +1,7 @@
 """The words that more than one service uses, once. Standard library only."""
 
 from enum import StrEnum
+from functools import cache
 from typing import Final
 
 
@@ -33,6 +34,7 @@ _LOWEST: Final = {
 }
 
 
+@cache
 def category_of(score: int, scale: Scale = Scale.NPS) -> Category:
     """Return the group of a score.
 
