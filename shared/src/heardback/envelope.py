@@ -121,21 +121,26 @@ def decode(topic: Topic, value: bytes | None, headers: Headers) -> Event[Payload
     named = dict(headers)
     if "ce_specversion" not in named:
         named = {name.lower(): text for name, text in headers}
-    content_type = _text(named, "content-type").lower()
-    if content_type.startswith("application/cloudevents"):
+    content_type = (named.get("content-type") or b"").lower()
+    if content_type.startswith(b"application/cloudevents"):
         return _decode_structured(topic, value, named, content_type)
     if "ce_specversion" not in named:
         detail = "neither a ce_specversion header nor content-type application/cloudevents+json"
         raise InvalidEvent(reason="not_cloudevents", detail=detail)
-    attributes = {name: _text(named, header) for name, header in _READ if header in named}
+    try:
+        attributes = {name: text.decode() for name, header in _READ if (text := named.get(header))}
+    except UnicodeDecodeError as error:
+        detail = "the headers are not UTF-8"
+        raise InvalidEvent(reason="invalid_envelope", detail=detail) from error
     return _build(topic, attributes, value, trace=_trace(named))
 
 
 def _decode_structured(
-    topic: Topic, value: bytes, named: Mapping[str, bytes], content_type: str
+    topic: Topic, value: bytes, named: Mapping[str, bytes], content_type: bytes
 ) -> Event[Payload]:
-    if not content_type.startswith("application/cloudevents+json"):
-        detail = f"{content_type} is not read; application/cloudevents+json is"
+    if not content_type.startswith(b"application/cloudevents+json"):
+        given = content_type.decode(errors="replace")
+        detail = f"{given} is not read; application/cloudevents+json is"
         raise InvalidEvent(reason="not_cloudevents", detail=detail)
     try:
         attributes = orjson.loads(value)
@@ -204,14 +209,6 @@ def _time(text: object) -> datetime | None:
         detail = "time must be RFC 3339 with an offset"
         raise InvalidEvent(reason="invalid_envelope", detail=detail)
     return time
-
-
-def _text(named: Mapping[str, bytes], name: str) -> str:
-    try:
-        return (named.get(name) or b"").decode()
-    except UnicodeDecodeError as error:
-        detail = f"header {name} is not UTF-8"
-        raise InvalidEvent(reason="invalid_envelope", detail=detail) from error
 
 
 def _trace(named: Mapping[str, bytes]) -> str | None:
