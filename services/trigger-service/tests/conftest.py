@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import pytest
@@ -19,7 +19,9 @@ from heardback.service import Service
 from heardback.testing.clock import CountedIds, ManualClock
 from heardback.testing.stack import ServiceDatabase
 from heardback.timer_loop import TimerLoop
-from trigger_service.app import install_programs, service
+from trigger_service.app import service
+from trigger_service.program_files import Folder, read_folder
+from trigger_service.rules import install_files
 from trigger_service.settings import READY_MADE_PROGRAMS, Settings
 
 
@@ -70,10 +72,18 @@ def clock() -> ManualClock:
     return ManualClock()
 
 
+@cache
+def ready_made() -> Folder:
+    """The ready-made programs, read once."""
+    return read_folder(READY_MADE_PROGRAMS)
+
+
 @pytest.fixture
 async def trigger(migrated_database: ServiceDatabase, clock: ManualClock) -> AsyncIterator[Trigger]:
     url = await migrated_database("trigger")
     database = Database(url, service="trigger", clock=clock, ids=CountedIds())
-    await install_programs(database, folder=READY_MADE_PROGRAMS)
+    files = ready_made()
+    async with database.transaction() as tx:
+        await install_files(tx, files.programs, files.governance)
     yield Trigger(database=database, clock=clock)
     await database.close()

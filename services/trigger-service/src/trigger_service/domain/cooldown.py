@@ -24,17 +24,18 @@ def clashes(slots: Sequence[Slot], program: Program, at: datetime) -> Against:
 def sure_clashes(
     slots: Sequence[Slot], program: Program, first: datetime, last: datetime
 ) -> Against:
-    """Return the cooldowns that asking at any time from `first` to `last` would break.
+    """Return the cooldowns that asking would break at whatever time from `first` to `last`.
 
-    Only where all of them are broken by every such time, whichever it is; else none.
+    None where that depends on the time.
     """
     against: Against = {}
     for slot in slots:
-        apart = max(abs(first - slot.send_at), abs(last - slot.send_at))
+        since, until = first - slot.send_at, slot.send_at - last
+        nearest, farthest = max(since, until), max(-since, -until)
         for reason, cooldown in zip(_REASONS, _cooldowns(slot, program), strict=True):
-            if apart < cooldown:
+            if farthest < cooldown:
                 against[reason] = slot.told
-            elif cooldown:
+            elif cooldown and nearest < cooldown:
                 return {}
     return against if len(slots) == 1 else in_order(against)
 

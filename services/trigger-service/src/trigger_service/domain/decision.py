@@ -9,6 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from heardback.contracts.payloads import Profile
+from heardback.vocabulary import Channel
 from heardback.zones import zone_of
 from trigger_service.domain.cooldown import clashes, free_at, sure_clashes
 from trigger_service.domain.customer import Customer
@@ -246,18 +247,15 @@ def _look_at_time(
     if case.is_in_future:
         against[Reason.IN_FUTURE] = ""
     first, last = program.window(case.happened_at)
-    if state.slots and first >= case.now and program.on_throttle is Throttle.DROP:
+    if first >= case.now and program.on_throttle is Throttle.DROP:
+        # Most touchpoints end here: their exact time would change nothing.
         cooldowns = sure_clashes(state.slots, program, first, last + LONGEST_WAIT)
         if cooldowns:
             against |= cooldowns
             return first, first + program.expires_after
-    share = case.touchpoint.share
-    if share is None:
-        share = program.share_of(case.touchpoint.touchpoint_id)
-    timetable = Timetable(hours=program.hours_of(channel), zone=case.zone, share=share)
+    timetable = _timetable(case, program, channel)
     planned_at = timetable.inside(first, last)
-    expires_at = planned_at + program.expires_after
-    send_at = planned_at
+    expires_at, send_at = planned_at + program.expires_after, planned_at
     if planned_at < case.now:
         send_at = timetable.inside(case.now, max(case.now, last))
     if send_at >= expires_at:
@@ -269,6 +267,13 @@ def _look_at_time(
             return later, expires_at
     against |= cooldowns
     return send_at, expires_at
+
+
+def _timetable(case: Case, program: Program, channel: Channel | None) -> Timetable:
+    share = case.touchpoint.share
+    if share is None:
+        share = program.share_of(case.touchpoint.touchpoint_id)
+    return Timetable(hours=program.hours_of(channel), zone=case.zone, share=share)
 
 
 def _believable(occurred_at: datetime, now: datetime) -> datetime:
