@@ -19,14 +19,16 @@ help: ## List what can be made
 run: setup ## Start everything, with simulated customers; Ctrl-C stops it
 	@$(BIN)/heardback demo --kafka $(KAFKA) $(ARGS)
 
+# The tests start a hundred processes of the services: none has to compile them again.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: setup ## Run every test (ARGS=path: only those; KAFKA=apache: the integration tests on Apache Kafka)
 ifeq ($(KAFKA),apache)
 	@HEARDBACK_TEST_KAFKA=apache $(BIN)/python -m pytest tests/integration shared/tests/test_embedded_broker.py $(ARGS)
 else ifneq ($(ARGS),)
 	@$(BIN)/python -m pytest $(ARGS)
 else
-	@$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --ignore=tests/integration
-	@$(BIN)/python -m pytest tests/integration
+	@$(BIN)/python -m pytest --numprocesses=2 --dist=worksteal --ignore=tests/integration
+	@$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile tests/integration
 endif
 
 check: setup ## Lint, types, architecture, contracts

@@ -1,3 +1,3 @@
-"""Fixtures of every suite: real Postgres and a real broker, started once when a test asks."""
+"""Fixtures of every suite: real Postgres, broker and browser, started once when a test asks."""
 
-pytest_plugins = ["heardback.testing.stack"]
+pytest_plugins = ["heardback.testing.stack", "heardback.testing.browser"]

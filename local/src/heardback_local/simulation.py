@@ -93,6 +93,11 @@ class Simulation:
         self._visits: set[asyncio.Task[None]] = set()
         self._moved_at = monotonic()
         self._mail_seen = 0
+        self._enough = False
+
+    def enough(self) -> None:
+        """Let no more happen; `play` returns when those who were asked are done."""
+        self._enough = True
 
     async def play(self) -> None:
         """Publish, read the mail and answer.
@@ -130,7 +135,7 @@ class Simulation:
         async with Publisher(self._places.kafka) as publisher:
             for play in self._plays():
                 await pace.wait()
-                if monotonic() >= end:
+                if self._enough or monotonic() >= end:
                     break
                 await publisher.publish(event_of(self.run, play, at=datetime.now(UTC)))
                 self.truth.add(play)

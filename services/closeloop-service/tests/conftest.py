@@ -6,13 +6,11 @@ a detractor is to be contacted by 13:00, and heard back for good within 48 hours
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
-import pytest_asyncio
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -24,7 +22,7 @@ from closeloop_service.handlers.commands import Moved
 from closeloop_service.handlers.listening import timer_handlers, topic_handlers
 from closeloop_service.rulebook.keeper import Keeper
 from closeloop_service.store.rows import to_task
-from closeloop_service.tables import OUTBOX, TASK, TASK_HISTORY, metadata
+from closeloop_service.tables import OUTBOX, TASK, TASK_HISTORY
 from heardback import outbox
 from heardback.contracts import registry, topics
 from heardback.contracts.payloads import Payload
@@ -41,10 +39,16 @@ from .rows import whole as whole
 
 
 class FixedRules(Keeper):
-    """A keeper of rules that a test gives it; without any it keeps those in force."""
+    """A keeper of rules that a test gives it; without any it keeps those in force.
+
+    The first that met the ready-made rules has read them for all.
+    """
+
+    _ready_made: ClassVar[Rules | None] = None
 
     def __init__(self) -> None:
         super().__init__()
+        self._rules = self._ready_made
         self._fixed: Rules | None = None
 
     def fix(self, rules: Rules | None) -> None:
@@ -58,7 +62,12 @@ class FixedRules(Keeper):
         return self._fixed
 
     async def in_force(self, connection: AsyncConnection) -> Rules:
-        return self._fixed or await super().in_force(connection)
+        if self._fixed is not None:
+            return self._fixed
+        found = await super().in_force(connection)
+        if found.version == 0:
+            FixedRules._ready_made = found
+        return found
 
 
 def an_alert(number: int = 1, **data: Any) -> Event[Any]:
@@ -178,21 +187,10 @@ class Closeloop:
             return {(row.kind, row.key) for row in rows if not kinds or row.kind in kinds}
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest.fixture
 async def url(migrated_database: ServiceDatabase) -> str:
     """The URL of a migrated schema."""
     return await migrated_database("closeloop")
-
-
-@asynccontextmanager
-async def emptied(url: str, **parts: Any) -> AsyncIterator[Database]:
-    """Open the module's schema, emptied."""
-    opened = Database(url, service="closeloop", pool_size=6, **parts)
-    async with opened.transaction() as tx:
-        names = ", ".join(f'"{table}"' for table in metadata.tables)
-        await tx.connection.execute(text(f"TRUNCATE {names}"))
-    yield opened
-    await opened.close()
 
 
 @pytest.fixture
@@ -202,8 +200,9 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 async def database(url: str, clock: ManualClock) -> AsyncIterator[Database]:
-    async with emptied(url, clock=clock, ids=CountedIds()) as opened:
-        yield opened
+    opened = Database(url, service="closeloop", pool_size=6, clock=clock, ids=CountedIds())
+    yield opened
+    await opened.close()
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Browser, expect
 
 from heardback.db import Database
-from heardback.testing.browser import accessibility_faults, open_browser, overflow, serve
+from heardback.testing.browser import accessibility_faults, overflow, serve
 
 from .console_builders import PAGE, Inbox, an_app, an_smtp_adapter
 
@@ -19,13 +19,12 @@ SHOTS = os.environ.get("HEARDBACK_SHOTS")
 
 @pytest.mark.parametrize("scripted", [True, False])
 async def test_messages_are_looked_at_and_tried_out_when_in_a_browser(
-    database: Database, scripted: bool
+    database: Database, browser: Browser, scripted: bool
 ) -> None:
     inbox = Inbox()
     async with (
         an_smtp_adapter(inbox) as adapter,
         serve(an_app(database, adapter)) as served,
-        open_browser() as browser,
     ):
         page = await browser.new_page(
             viewport={"width": 1440, "height": 900}, java_script_enabled=scripted
@@ -47,7 +46,9 @@ async def test_messages_are_looked_at_and_tried_out_when_in_a_browser(
         await page.close()
 
 
-async def test_page_is_accessible_and_fits_when_seen_anywhere(database: Database) -> None:
+async def test_page_is_accessible_and_fits_when_seen_anywhere(
+    database: Database, browser: Browser
+) -> None:
     views: dict[str, tuple[int, Any]] = {
         "light": (1440, "light"),
         "dark": (1440, "dark"),
@@ -64,7 +65,6 @@ async def test_page_is_accessible_and_fits_when_seen_anywhere(database: Database
     async with (
         an_smtp_adapter(Inbox()) as adapter,
         serve(an_app(database, adapter)) as served,
-        open_browser() as browser,
     ):
         for view, (width, scheme) in views.items():
             page = await browser.new_page(

@@ -1,7 +1,6 @@
 """The mails in a real browser: light and dark, wide and narrow, each scale and direction."""
 
 import os
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,7 @@ import pytest
 from playwright.async_api import Browser
 
 from dispatch_service.domain.message import Kind
-from heardback.testing.browser import accessibility_faults, open_browser, overflow
+from heardback.testing.browser import accessibility_faults, overflow
 
 from . import rendering_builders as build
 
@@ -24,12 +23,6 @@ VIEWS: dict[str, tuple[int, Any]] = {
 SURVEYS = ("purchase-nps", "support-csat", "support-ces")
 SHOTS = os.environ.get("HEARDBACK_SHOTS")
 """Where to keep pictures of the mails; none: nowhere."""
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with open_browser() as opened:
-        yield opened
 
 
 def as_shown(kind: Kind, survey_id: str, locale: str) -> str:

@@ -11,7 +11,7 @@ from playwright.async_api import Browser, Page, expect
 
 from heardback.console.sse import Hub
 from heardback.db import Database
-from heardback.testing.browser import accessibility_faults, open_browser, overflow, serve
+from heardback.testing.browser import accessibility_faults, overflow, serve
 from heardback.testing.clock import START, CountedIds, ManualClock
 
 pytestmark = pytest.mark.browser
@@ -24,12 +24,6 @@ VIEWS: dict[str, Any] = {
 }
 SHOTS = os.environ.get("HEARDBACK_SHOTS")
 """Where to keep pictures of the pages; none: nowhere."""
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with open_browser() as opened:
-        yield opened
 
 
 @pytest.fixture

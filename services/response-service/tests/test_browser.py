@@ -13,7 +13,7 @@ from playwright.async_api import Browser, Page, expect
 from heardback.db import Database
 from heardback.envelope import Event
 from heardback.surveys import Survey, ready_made
-from heardback.testing.browser import open_browser, serve
+from heardback.testing.browser import serve
 from heardback.testing.clock import ManualClock
 from heardback.testing.people import BROWSER_HEADERS
 from heardback.testing.waiting import until
@@ -29,12 +29,6 @@ SURVEYS = ready_made()
 BY_SCALE = {
     scale: next(survey for survey in SURVEYS.values() if survey.scale is scale) for scale in Scale
 }
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with open_browser() as opened:
-        yield opened
 
 
 @asynccontextmanager

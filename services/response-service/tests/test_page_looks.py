@@ -13,7 +13,7 @@ from playwright.async_api import Browser, Page
 
 from heardback.customer_pages import CustomerPages
 from heardback.surveys import parse, ready_made
-from heardback.testing.browser import accessibility_faults, open_browser, overflow, serve
+from heardback.testing.browser import accessibility_faults, overflow, serve
 from heardback.vocabulary import Channel
 from heardback.words import LOCALES
 from response_service.domain.answer import Answer
@@ -100,12 +100,6 @@ EVERY_PAGE: dict[str, Callable[[str], Response]] = {
     "too-large": lambda locale: FRIENDLY.too_large(locale),
     "unavailable": lambda locale: FRIENDLY.unavailable(retry=True, locale=locale),
 }
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with open_browser() as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -10,13 +10,14 @@ from typing import Any
 import httpx2
 import pytest
 from fastapi import FastAPI
+from playwright.async_api import Browser
 
 from heardback.db import Database
 from heardback.doorbell import Doorbell
 from heardback.envelope import Event
 from heardback.health import Health
 from heardback.service import Runtime
-from heardback.testing.browser import accessibility_faults, open_browser, overflow, serve
+from heardback.testing.browser import accessibility_faults, overflow, serve
 from heardback.testing.clock import ManualClock
 from heardback.testing.people import BROWSER_HEADERS
 from response_service.console import routes
@@ -252,12 +253,13 @@ async def test_page_is_accessible_and_fits_when_seen(
     client: Client,
     asked: Event[Any],
     path: str,
+    browser: Browser,
     scheme: Any,
     width: int,
 ) -> None:
     await trap(client, path, comment="Late, cold, and nobody answered. " * 8)
     await trap(client, path, comment="")
-    async with serve(make_app(database)) as served, open_browser() as browser:
+    async with serve(make_app(database)) as served:
         size: Any = {"width": width, "height": 800}
         page = await browser.new_page(viewport=size, color_scheme=scheme)
         await page.goto(served + PAGE)

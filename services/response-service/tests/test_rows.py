@@ -25,7 +25,7 @@ from heardback.db import Database
 from heardback.envelope import Event
 from heardback.surveys import ready_made
 from heardback.telemetry import set_up_telemetry
-from heardback.testing.browser import accessibility_faults, open_browser, overflow, serve
+from heardback.testing.browser import accessibility_faults, overflow, serve
 from heardback.testing.clock import ManualClock
 from heardback.testing.people import BROWSER_HEADERS
 from heardback.testing.waiting import until
@@ -46,12 +46,6 @@ Requested = Callable[..., Event[Any]]
 @pytest.fixture
 async def response(database: Database, clock: ManualClock) -> Replica:
     return await start_replica(database, clock)
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with open_browser() as opened:
-        yield opened
 
 
 @pytest.fixture

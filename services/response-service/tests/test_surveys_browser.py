@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from heardback.db import Database
-from heardback.testing.browser import accessibility_faults, open_browser, overflow, serve
+from heardback.testing.browser import accessibility_faults, overflow, serve
 from response_service import survey_store
 
 from .survey_builders import make_app
@@ -31,12 +31,6 @@ PAGES = {
     "editor": "/console/surveys/purchase-nps/edit",
     "missing": "/console/surveys/nonsense",
 }
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with open_browser() as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from fastapi.responses import HTMLResponse
 from playwright.async_api import Browser, Page, expect
 
 from heardback.surveys import ready_made
-from heardback.testing.browser import accessibility_faults, open_browser, serve
+from heardback.testing.browser import accessibility_faults, serve
 from heardback.testing.waiting import until
 from heardback.words import LOCALES
 from response_service import widget
@@ -51,12 +51,6 @@ async def place() -> AsyncIterator[Place]:
 
         found.url = await stack.enter_async_context(serve(pages))
         yield found
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with open_browser() as opened:
-        yield opened
 
 
 Visit = Callable[..., Awaitable[Page]]

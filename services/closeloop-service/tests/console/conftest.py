@@ -11,7 +11,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 from playwright.async_api import Browser, Page, expect
-from sqlalchemy import select, text
+from sqlalchemy import select
 
 from closeloop_service.console.live import BoardFeed
 from closeloop_service.console.pages import Pages
@@ -22,7 +22,7 @@ from closeloop_service.handlers.listening import topic_handlers
 from closeloop_service.ops_alerts.links import Links
 from closeloop_service.settings import Settings
 from closeloop_service.store.rows import to_task
-from closeloop_service.tables import TASK, metadata
+from closeloop_service.tables import TASK
 from heardback.clock import SystemClock
 from heardback.contracts import registry
 from heardback.db import Database
@@ -31,7 +31,7 @@ from heardback.health import Health
 from heardback.http import build_app
 from heardback.ids import TimeOrderedIds
 from heardback.service import Runtime
-from heardback.testing.browser import open_browser, serve
+from heardback.testing.browser import serve
 from heardback.testing.builders import an_event
 from heardback.testing.clock import START
 
@@ -172,8 +172,6 @@ async def serving(url: str, keeper: Any) -> AsyncIterator[LiveBoard]:
         url, service="closeloop", pool_size=6, clock=SystemClock(), ids=TimeOrderedIds()
     )
     async with database.transaction() as tx:
-        names = ", ".join(f'"{table}"' for table in metadata.tables)
-        await tx.connection.execute(text(f"TRUNCATE {names}"))
         await keeper.change(tx.connection, **by_the_wall(await keeper.in_force(tx.connection)))
     served = Served(database, keeper)
     loops = (served.feed.loop(served.runtime), served.runtime.doorbell.run)
@@ -189,12 +187,6 @@ async def serving(url: str, keeper: Any) -> AsyncIterator[LiveBoard]:
 async def live_board(url: str, keeper) -> AsyncIterator[LiveBoard]:
     async with serving(url, keeper) as board:
         yield board
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with open_browser() as opened:
-        yield opened
 
 
 @pytest.fixture

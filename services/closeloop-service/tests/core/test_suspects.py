@@ -1,9 +1,9 @@
 """Answers that count no more, and those that count at last."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from closeloop_service.domain.commands import Contact
 from closeloop_service.domain.task import TaskState

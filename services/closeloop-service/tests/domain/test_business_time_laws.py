@@ -1,8 +1,9 @@
 """Business time against its laws, and against its definition counted minute by minute."""
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
-from itertools import accumulate, groupby
+from itertools import accumulate, compress, count, groupby
 from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -120,13 +121,17 @@ def test_next_opening_is_the_first_open_instant(of: Calendar, at: datetime) -> N
     assert next(of.periods(at))[0] == opens == of.add(at, NOTHING)
 
 
+Wall = list[tuple[date, list[int]]]
+
+
 @cache
-def wall(change: int, days: int) -> tuple[datetime, list[tuple[date, int]]]:
-    """Each minute of some days around a clock change: the local date, and the minute of that."""
+def wall(change: int, days: int) -> tuple[datetime, Wall]:
+    """Each minute of some days around a clock change: the local dates, and the minutes of each."""
     tz, at = CHANGES[change]
     start = datetime.fromisoformat(at).replace(tzinfo=UTC) - DAY - timedelta(hours=3)
     local = [(start + MINUTE * n).astimezone(ZoneInfo(tz)) for n in range(days * 1440)]
-    return start, [(at.date(), at.hour * 60 + at.minute) for at in local]
+    by_day = groupby(local, datetime.date)
+    return start, [(day, [at.hour * 60 + at.minute for at in some]) for day, some in by_day]
 
 
 def random_spans(random: Random) -> list[list[str]]:
@@ -143,36 +148,41 @@ def random_document(random: Random, tz: str, dates: list[date]) -> dict[str, Any
     }
 
 
-def minutes_of(spans: list[list[str]]) -> set[int]:
-    edges = [[int(text[:2]) * 60 + int(text[3:]) for text in span] for span in spans]
-    return {minute for opens, closes in edges for minute in range(opens, closes)}
+def mark(minutes: bytearray, spans: list[list[str]], is_open: bytes) -> None:
+    for span in spans:
+        opens, closes = (int(text[:2]) * 60 + int(text[3:]) for text in span)
+        minutes[opens:closes] = is_open * (closes - opens)
 
 
-def open_minutes(document: dict[str, Any], minutes: list[tuple[date, int]]) -> list[bool]:
-    """The definition, as plain as it gets: which of the minutes on the wall are open."""
-    by_day = {
-        day: set()
-        if str(day) in document["holidays"]
-        else minutes_of(document["week"][WEEKDAYS[day.weekday()]])
-        - minutes_of(document["breaks"].get(str(day), []))
-        for day in {day for day, _ in minutes}
-    }
-    return [minute in by_day[day] for day, minute in minutes]
+def open_minutes(document: dict[str, Any], wall: Wall) -> bytes:
+    """The definition, as plain as it gets: which of the minutes on the wall are open (1)."""
+    opened = bytearray()
+    for day, minutes in wall:
+        whole_day = bytearray(1440)
+        if str(day) not in document["holidays"]:
+            mark(whole_day, document["week"][WEEKDAYS[day.weekday()]], b"\1")
+            mark(whole_day, document["breaks"].get(str(day), []), b"\0")
+        opened += bytes(map(whole_day.__getitem__, minutes))
+    return bytes(opened)
+
+
+def runs_of(opened: bytes) -> list[tuple[int, int]]:
+    """The open minutes as intervals."""
+    return [run.span() for run in re.finditer(b"\1+", opened)]
 
 
 def check(random: Random, days: int) -> None:
     change = random.randrange(len(CHANGES))
-    start, minutes = wall(change, days)
-    document = random_document(random, CHANGES[change][0], sorted({day for day, _ in minutes}))
-    of, opened = Calendar.from_dict(document), open_minutes(document, minutes)
-    ends = [0, *accumulate(map(len, (list(run) for _, run in groupby(opened))))]
-    runs = [(ends[n], ends[n + 1]) for n in range(len(ends) - 1) if opened[ends[n]]]
-    assert periods_in_minutes(of, start, len(minutes)) == runs, document
-    before, places = [0, *accumulate(opened)], [n for n, is_open in enumerate(opened) if is_open]
+    start, days_on_wall = wall(change, days)
+    dates = sorted({day for day, _ in days_on_wall})
+    document = random_document(random, CHANGES[change][0], dates)
+    of, opened = Calendar.from_dict(document), open_minutes(document, days_on_wall)
+    assert periods_in_minutes(of, start, len(opened)) == runs_of(opened), document
+    before, places = [0, *accumulate(opened)], [*compress(count(), opened)]
     for _ in range(3):
-        one, other = random.randrange(len(minutes)), random.randrange(len(minutes))
+        one, other = random.randrange(len(opened)), random.randrange(len(opened))
         at, until = start + MINUTE * one, start + MINUTE * other
-        assert of.is_open(at) == opened[one], (document, at)
+        assert of.is_open(at) == bool(opened[one]), (document, at)
         assert of.between(at, until) == MINUTE * (before[other] - before[one]), (
             document,
             at,

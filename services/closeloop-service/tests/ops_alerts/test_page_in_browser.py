@@ -4,12 +4,13 @@ import os
 from typing import Any
 
 import pytest
+from playwright.async_api import Browser
 
 from closeloop_service.console.alerts import AlertPages
 from heardback.console.pages import Console
 from heardback.health import Health
 from heardback.http import build_app
-from heardback.testing.browser import accessibility_faults, open_browser, overflow, serve
+from heardback.testing.browser import accessibility_faults, overflow, serve
 
 from .conftest import an_alert_of
 
@@ -17,7 +18,7 @@ PHONE = {"width": 360, "height": 740}
 
 
 @pytest.mark.browser
-async def test_page_of_a_flood_is_used_on_a_phone(ops: Any) -> None:
+async def test_page_of_a_flood_is_used_on_a_phone(ops: Any, browser: Browser) -> None:
     await ops.use("hook")
     await ops.tell(*(an_alert_of(number) for number in range(500)))
     await ops.turn(seconds=30)
@@ -32,7 +33,7 @@ async def test_page_of_a_flood_is_used_on_a_phone(ops: Any) -> None:
         health=Health(),
         routers=(pages.router, console.assets_router),
     )
-    async with serve(app) as url, open_browser() as browser:
+    async with serve(app) as url:
         page = await browser.new_page(viewport=PHONE)
         await page.goto(f"{url}{path}")
         assert await accessibility_faults(page) == []

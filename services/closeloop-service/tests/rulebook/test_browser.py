@@ -12,7 +12,7 @@ from playwright.async_api import Browser, Page, expect
 from closeloop_service.rulebook.kinds import Kind
 from closeloop_service.rulebook.saving import Draft, save
 from heardback.db import Database
-from heardback.testing.browser import accessibility_faults, open_browser, overflow, serve
+from heardback.testing.browser import accessibility_faults, overflow, serve
 
 from . import books
 
@@ -37,12 +37,6 @@ PAGES = {
     "alerts-editor": "/console/rulebooks/alerts/edit",
     "missing": "/console/rulebooks/nonsense",
 }
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with open_browser() as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """A parcel for Ada, and what writes it down in each channel."""
 
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 from dispatch_service.adapters.interface import Parcel
@@ -16,6 +17,7 @@ KEYS = ["a-key-that-is-long-enough", "an-older-key-long-enough"]
 _ADDRESSES = {Channel.EMAIL: "ada@example.com", Channel.SMS: "+12025550123"}
 
 
+@cache
 def composers() -> Composers:
     return Composers.of(
         company="Northwind",

@@ -1,14 +1,14 @@
 """The preference pages in a real browser: every language, light and dark, keyboard, no script."""
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from heardback.testing.browser import accessibility_faults, open_browser, overflow, serve
+from heardback.testing.browser import accessibility_faults, overflow, serve
 from heardback.words import LOCALES, words_of
 
 pytestmark = pytest.mark.browser
@@ -16,12 +16,6 @@ Ask = Callable[..., Awaitable[str]]
 SHOTS = os.environ.get("HEARDBACK_SHOTS")
 """Where to keep pictures of the pages; none: nowhere."""
 VIEWS: dict[str, tuple[int, Any]] = {"light": (800, "light"), "phone-dark": (360, "dark")}
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with open_browser() as opened:
-        yield opened
 
 
 async def check(page: Page, name: str) -> None:

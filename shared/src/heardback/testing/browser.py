@@ -1,4 +1,7 @@
-"""A real browser on a real page: Chromium, an app served on a free port, axe."""
+"""A real browser on a real page: Chromium, an app served on a free port, axe.
+
+Use its fixture by `pytest_plugins = ["heardback.testing.browser"]` in the root conftest.
+"""
 
 import asyncio
 import os
@@ -11,10 +14,10 @@ import pytest
 import uvicorn
 from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]  # it has no types
 from fastapi import FastAPI
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
+from heardback.embedded.processes import wait_until
 from heardback.fast_lane import fast_lane
-from heardback.testing.waiting import until
 
 _FLAGS: Final = (
     "--headless",
@@ -26,14 +29,18 @@ _FLAGS: Final = (
     "--disable-component-update",
     "--disable-sync",
 )
+_GRACE_SECONDS: Final = 2
+_PATIENCE_MILLISECONDS: Final = 20_000
+"""How long `expect` looks again: a busy machine takes its time."""
 
 
-@asynccontextmanager
-async def open_browser() -> AsyncIterator[Browser]:
-    """Open Chromium; where there is none, skip the test and say so."""
+@pytest.fixture(scope="session")
+async def chromium() -> AsyncIterator[Browser]:
+    """A running Chromium; where there is none, tests are skipped and say so."""
     chromium = os.environ.get("HEARDBACK_CHROMIUM") or shutil.which("chromium")
     if chromium is None:
         pytest.skip("there is no Chromium here: install it, or name it in HEARDBACK_CHROMIUM")
+    expect.set_options(timeout=_PATIENCE_MILLISECONDS)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium, args=list(_FLAGS))
         try:
@@ -42,21 +49,43 @@ async def open_browser() -> AsyncIterator[Browser]:
             await browser.close()
 
 
+@pytest.fixture
+async def browser(chromium: Browser) -> AsyncIterator[Browser]:
+    """Chromium for one test: what it leaves open is closed, with all cookies and storage."""
+    yield chromium
+    for context in chromium.contexts:
+        await context.close()
+
+
 @asynccontextmanager
 async def serve(app: FastAPI) -> AsyncIterator[str]:
     """Serve `app` on a free port and yield its base URL; live streams end with the block."""
     app.state.stop = asyncio.Event()
-    config = uvicorn.Config(fast_lane(app), port=0, log_config=None, timeout_graceful_shutdown=2)
+    config = uvicorn.Config(fast_lane(app), port=0, log_config=None)
+    config.load()
     server = uvicorn.Server(config)
-    serving = asyncio.create_task(server.serve())
+    server.lifespan = config.lifespan_class(config)
+    # Not `server.serve()`: it looks ten times a second whether it is to end.
+    await server.startup()
+    await server.on_tick(0)
     try:
-        await until(lambda: server.started)
         port = server.servers[0].sockets[0].getsockname()[1]
         yield f"http://127.0.0.1:{port}"
     finally:
         app.state.stop.set()
-        server.should_exit = True
-        await serving
+        await _end(server)
+
+
+async def _end(server: uvicorn.Server) -> None:
+    for listening in server.servers:
+        listening.close()
+    state = server.server_state
+    for connection in list(state.connections):
+        connection.shutdown()
+    await wait_until(lambda: not (state.connections or state.tasks), _GRACE_SECONDS)
+    for task in state.tasks:
+        task.cancel()
+    await server.lifespan.shutdown()
 
 
 async def accessibility_faults(page: Page) -> list[str]:

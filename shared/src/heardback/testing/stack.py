@@ -9,7 +9,7 @@ import itertools
 import os
 import shutil
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -23,12 +23,10 @@ from heardback.embedded.databases import SchemaOwner, ensure_database, ensure_sc
 from heardback.embedded.postgres import EmbeddedPostgres
 from heardback.embedded.processes import free_port
 from heardback.embedded.topics import ensure_topics
+from heardback.testing.databases import PASSWORD, LentDatabases, ServiceDatabase
 
 KAFKA_VARIABLE: Final = "HEARDBACK_TEST_KAFKA"
 """The environment variable that chooses the broker of the tests: `embedded` or `apache`."""
-
-ServiceDatabase = Callable[[str], Awaitable[str]]
-_PASSWORD: Final = "only-for-tests"  # noqa: S105  # of a server that lives as long as the tests
 
 
 @pytest.fixture(scope="session")
@@ -56,35 +54,30 @@ def service_database(postgres_server: EmbeddedPostgres) -> ServiceDatabase:
     async def create(schema: str) -> str:
         database = f"test_{next(numbers)}"
         await ensure_database(postgres_server.superuser_url(), database)
-        owner = SchemaOwner(name=schema, password=_PASSWORD)
+        owner = SchemaOwner(name=schema, password=PASSWORD)
         return await ensure_schema(postgres_server.superuser_url(), database, owner)
 
     return create
 
 
 @pytest.fixture(scope="session")
-def migrated_database(postgres_server: EmbeddedPostgres) -> ServiceDatabase:
-    """Make a fresh database with a service's tables: `url = await migrated_database("trigger")`.
+def lent_databases(postgres_server: EmbeddedPostgres) -> LentDatabases:
+    """The databases that tests have after each other."""
+    return LentDatabases(postgres_server.superuser_url())
 
-    The service's migrations run once; each database is a copy of what they made.
+
+@pytest.fixture
+def migrated_database(lent_databases: LentDatabases) -> Iterator[ServiceDatabase]:
+    """Lend an empty database with a service's tables: `url = await migrated_database("trigger")`.
+
+    A later test has it again: all rows are gone then, and what has changed of its tables stays.
     """
-    templates: set[str] = set()
-    numbers = itertools.count(1)
 
-    async def create(service: str) -> str:
-        server = postgres_server.superuser_url()
-        owner = SchemaOwner(name=service, password=_PASSWORD)
-        template = f"migrated_{service}"
-        if service not in templates:
-            await ensure_database(server, template)
-            url = await ensure_schema(server, template, owner)
-            await migrations.upgrade(url, schema=service, package=f"{service}_service")
-            templates.add(service)
-        database = f"{template}_{next(numbers)}"
-        await ensure_database(server, database, template=template)
-        return await ensure_schema(server, database, owner)
+    async def migrate(service: str, url: str) -> None:
+        await migrations.upgrade(url, schema=service, package=f"{service}_service")
 
-    return create
+    with lent_databases.lending(migrate) as lend:
+        yield lend
 
 
 @pytest.fixture(scope="session")
