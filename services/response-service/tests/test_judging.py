@@ -81,7 +81,7 @@ SIGNALS = st.builds(
 
 @given(SIGNALS)
 def test_one_signal_more_never_clears_an_answer_whatever_the_others_are(signals: Signals) -> None:
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     if judge(signals):
         worse = replace(signals, seconds=0.0, repeats=signals.repeats + 3)

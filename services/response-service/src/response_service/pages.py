@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from fastapi.responses import HTMLResponse
 from markupsafe import Markup
+from msgspec import Struct
 
 from heardback.customer_pages import RETRY_AFTER_SECONDS, CustomerPages, Skeleton, slot
 from heardback.locales import chain
@@ -36,8 +37,7 @@ class Fault:
     values: Mapping[str, object] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
+class Draft(Struct, frozen=True, kw_only=True):
     """What stands in the form: not sent, or not taken. `fault` tells why it was not taken.
 
     `made`: the signed time at which the page was made, for the hidden field `t`. `asks`: what it
@@ -46,14 +46,13 @@ class Draft:
 
     score: int | None = None
     comment: str = ""
-    drivers: Mapping[str, int] = field(default_factory=dict)
+    drivers: Mapping[str, int] = {}
     fault: Fault | None = None
     made: str = ""
     asks: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Form:
+class _Form(Struct, frozen=True, kw_only=True):
     """What the form depends on besides its texts. `state`: what stands above it."""
 
     state: Literal["fault", "held", ""]
@@ -61,8 +60,7 @@ class _Form:
     is_known: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Goodbye:
+class _Goodbye(Struct, frozen=True, kw_only=True):
     """What the thank-you page depends on besides its texts."""
 
     category: Category

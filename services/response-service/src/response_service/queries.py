@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Self
 
+from msgspec import Struct
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -16,8 +17,7 @@ from response_service.domain.quarantine import State, Suspect, SuspectUnknown
 from response_service.store import invitations, suspects
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Asked(Struct, frozen=True, kw_only=True):
     """An invitation, and the answer to it that counts if there is one."""
 
     invitation: Invitation

@@ -49,6 +49,7 @@ class Door:
         self._surveys: Final = surveys
         self._links: Final = LinkSigner(settings.link_key_list, purpose=SURVEY_LINK)
         self._secrets: Final = settings.secrets
+        self._hops: Final = settings.trusted_proxy_hops
         self._by_address: Final = RateLimit(settings.limit_per_address)
         self._by_link: Final = RateLimit(settings.limit_per_link)
         self._answered: Final = Variety()
@@ -57,16 +58,16 @@ class Door:
 
     def client(self, request: Request) -> Client:
         """Return who asks."""
-        told = [
-            (_TELLING[name], value.decode("latin-1"))
-            for name, value in request.scope["headers"]
-            if name in _TELLING
-        ]
-        headers, hops = dict(told), self.settings.trusted_proxy_hops
-        peer = request.scope["client"]
-        # Each proxy may add a line of its own.
-        lines = [value for name, value in told if hops and name == _FORWARDED]
-        address = forwarded_address(peer[0] if peer else "", ",".join(lines), hops=hops)
+        headers: dict[str, str] = {}
+        for name, value in request.scope["headers"]:
+            if name in _TELLING:
+                known, text = _TELLING[name], value.decode("latin-1")
+                if known == _FORWARDED and known in headers:  # each proxy may add a line
+                    text = f"{headers[known]},{text}"
+                headers[known] = text
+        peer, hops = request.scope["client"], self._hops
+        told = headers.get(_FORWARDED, "") if hops else ""
+        address = forwarded_address(peer[0] if peer else "", told, hops=hops)
         return client_of(headers, address, secret=self._secrets[0])
 
     def admit(self, request: Request, client: Client, now: datetime) -> None:

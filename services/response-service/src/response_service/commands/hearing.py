@@ -1,9 +1,11 @@
 """Take in what other services tell: invitations, the channels they went by, and replies to them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
+
+from msgspec.structs import replace
 
 from heardback.contracts.payloads import ReplyReceived
 from heardback.db import Transaction

@@ -1,9 +1,10 @@
 """Look up what pages are about, all that are asked for at one time, and note who looked."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
+
+from msgspec import Struct
 
 from heardback.db import Database, Transaction
 from heardback.surveys import Survey
@@ -20,8 +21,7 @@ OPENED: Final = "opened"
 """The timer that tells, a little after a look, whether it was a person's."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class Look(Struct, frozen=True, kw_only=True):
     """A look at a page, by the invitation of its link or by its short code.
 
     `score`: of the link. `client`: who looks; None: nobody does, and no trace is left (HEAD, and
@@ -34,8 +34,7 @@ class Look:
     client: Client | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class Seen(Struct, frozen=True, kw_only=True):
     """What a page is about, and what it asks."""
 
     asked: Asked

@@ -1,9 +1,11 @@
 """Record answers: decide what each changes, and leave history, events and alerts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from heardback.contracts import registry
 from heardback.db import Transaction
@@ -16,8 +18,7 @@ from response_service.domain.quarantine import Suspect
 from response_service.store import responses, suspects
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Given:
+class Given(Struct, frozen=True, kw_only=True):
     """An answer as it came. `client`: what sent it; None: a person or system that we trust."""
 
     answer: Answer
@@ -35,8 +36,8 @@ class Recording:
     def __init__(self, tx: Transaction, held: Mapping[str, Response]) -> None:
         self._tx = tx
         self._held = dict(held)
-        self._responses: dict[str, dict[str, Any]] = {}
-        self._history: list[dict[str, Any]] = []
+        self._rows: list[dict[str, Any]] = []
+        self._standing: dict[str, dict[str, Any]] = {}
         self._suspects: list[Suspect] = []
         self._sent: list[tuple[Invitation, Suspect]] = []
 
@@ -51,9 +52,7 @@ class Recording:
         if decision.change is Change.NONE:
             return decision
         response = self._next(invitation, held, given, decision)
-        self._stage(invitation, survey, response)
-        channel = given.channel or invitation.channel
-        self._history.append(_history_row(invitation, response, channel))
+        self._stage(invitation, survey, response, given.channel or invitation.channel)
         if decision.change is not Change.CONFIRMED:
             self._publish(invitation, survey, given, response, held)
         if decision.alert:
@@ -65,7 +64,7 @@ class Recording:
         held = self._held[invitation.invitation_id]
         alert_id = held.alert_id if alerted else None
         gone = replace(held, taken_back_at=self._tx.now, alert_id=alert_id)
-        self._stage(invitation, survey, gone)
+        self._stage(invitation, survey, gone, None)
 
     def hold(
         self,
@@ -98,12 +97,10 @@ class Recording:
 
     async def save(self) -> None:
         """Write down what was recorded."""
-        connection = self._tx.connection
-        await responses.append_history(connection, self._history)
-        await responses.save(connection, list(self._responses.values()))
+        await responses.save(self._tx.connection, self._rows)
         if self._sent:
             await self._quarantine_news()
-        await suspects.insert(connection, self._suspects)
+        await suspects.insert(self._tx.connection, self._suspects)
 
     async def _quarantine_news(self) -> None:
         """Pass over what was sent again: the newest that waits says the same, by the same one."""
@@ -149,24 +146,35 @@ class Recording:
             client=given.client,
         )
 
-    def _stage(self, invitation: Invitation, survey: Survey, response: Response) -> None:
-        self._held[invitation.invitation_id] = response
-        self._responses[invitation.invitation_id] = {
-            "invitation_id": invitation.invitation_id,
+    def _stage(
+        self, invitation: Invitation, survey: Survey, response: Response, channel: Channel | None
+    ) -> None:
+        """Have `response` be the one that we hold; `channel`: it was said by this one just now."""
+        key = invitation.invitation_id
+        self._held[key] = response
+        if key in self._standing:
+            self._standing[key]["stands"] = False
+        answer = response.answer
+        row = {
+            "invitation_id": key,
             "response_id": response.response_id,
             "customer_id": invitation.customer_id,
             "revision": response.revision,
             "survey_id": invitation.survey_id,
             "survey_version": survey.version,
-            "scale": response.answer.scale,
-            "score": response.answer.score,
-            "comment": response.answer.comment,
-            "drivers": response.answer.drivers,
+            "scale": answer.scale,
+            "score": answer.score,
+            "comment": answer.comment,
+            "drivers": answer.drivers,
             "alert_id": response.alert_id,
             "answered_at": response.answered_at,
             "client": response.client,
             "taken_back_at": response.taken_back_at,
+            "channel": channel,
+            "stands": True,
         }
+        self._standing[key] = row
+        self._rows.append(row)
 
     def _publish(
         self,
@@ -224,18 +232,4 @@ def _story(invitation: Invitation, response: Response) -> dict[str, Any]:
         "scale": response.answer.scale,
         "score": response.answer.score,
         "comment": response.answer.comment,
-    }
-
-
-def _history_row(invitation: Invitation, response: Response, channel: Channel) -> dict[str, Any]:
-    return {
-        "invitation_id": invitation.invitation_id,
-        "revision": response.revision,
-        "customer_id": invitation.customer_id,
-        "score": response.answer.score,
-        "comment": response.answer.comment,
-        "drivers": response.answer.drivers,
-        "answered_at": response.answered_at,
-        "client": response.client,
-        "channel": channel,
     }

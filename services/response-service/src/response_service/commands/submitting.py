@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from msgspec import Struct
+
 from heardback.db import Database, Transaction
 from heardback.errors import Invalid, Retryable
 from heardback.surveys import Survey
@@ -22,9 +24,9 @@ from response_service.domain.answer import (
 )
 from response_service.domain.client import Client
 from response_service.domain.invitation import Invitation
-from response_service.domain.judging import Reason, Signals, judge
+from response_service.domain.judging import FEWEST_LINKS, LOOK_BACK, Reason, Signals, judge
 from response_service.queries import Asked
-from response_service.store import invitations, responses
+from response_service.store import evidence, invitations
 from response_service.store.surveys import KnownSurveys, SurveyNotHereYet
 
 _REPEATED_WITHIN: Final = timedelta(days=1)
@@ -36,8 +38,7 @@ class InvitationNotHereYet(Retryable):
     invitation_id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Submission:
+class Submission(Struct, frozen=True, kw_only=True):
     """What a form or a widget sent, before anything is known of the invitation.
 
     `comment`, `ratings`: None says nothing about them, and leaves those that are there.
@@ -56,8 +57,7 @@ class Submission:
     channel: Channel | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Taken:
+class Taken(Struct, frozen=True, kw_only=True):
     """An answer that was taken: what it says, and what it changed; None: it is suspect."""
 
     asked: Asked
@@ -67,8 +67,7 @@ class Taken:
     reasons: tuple[Reason, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
+class Refused(Struct, frozen=True, kw_only=True):
     """An answer that was not taken, and why. What it is to is known all the same."""
 
     asked: Asked
@@ -96,18 +95,21 @@ async def submit(
     tx: Transaction, submissions: Sequence[Submission], surveys: KnownSurveys
 ) -> list[Outcome]:
     """Take `submissions` in order; return what became of each."""
-    ids = sorted({submission.invitation_id for submission in submissions})
-    asked = await invitations.lock(tx.connection, ids)
+    asked = await invitations.lock(tx.connection, sorted({s.invitation_id for s in submissions}))
     await surveys.fetch(tx.connection, asked.values())
     # Not in one statement with the lock: what was answered while we waited for it counts.
-    recording = Recording(tx, await responses.load(tx.connection, ids))
-    until = dict.fromkeys(asked, tx.now)
-    followers = await find_scanners(tx, asked, surveys, until=until)
-    await take_scanners_back(tx, recording, asked, followers, surveys, until=until)
-    comments = {clean_text(s.comment).strip() for s in submissions if s.comment}
-    since = tx.now - _REPEATED_WITHIN
-    repeats = await responses.load_repeats(tx.connection, comments, since=since)
-    taking = _Taking(tx, recording, surveys, asked, followers, repeats)
+    known = await evidence.load(
+        tx.connection,
+        [(s.invitation_id, clean_text(s.comment or "").strip()) for s in submissions],
+        visited_since=tx.now - LOOK_BACK,
+        written_since=tx.now - _REPEATED_WITHIN,
+    )
+    recording = Recording(tx, known.held)
+    scanned = {key: asked[key] for key in asked if known.links[key] >= FEWEST_LINKS}
+    until = dict.fromkeys(scanned, tx.now)
+    followers = await find_scanners(tx, scanned, surveys, until=until)
+    await take_scanners_back(tx, recording, scanned, followers, surveys, until=until)
+    taking = _Taking(tx, recording, surveys, asked, followers, known.writers)
     outcomes = [taking.take(submission) for submission in submissions]
     await recording.save()
     return outcomes
@@ -122,7 +124,7 @@ class _Taking:
     surveys: KnownSurveys
     asked: Mapping[str, Invitation]
     followers: Mapping[str, frozenset[bytes]]
-    repeats: Mapping[str, frozenset[str]]
+    writers: Mapping[str, frozenset[str]]
 
     def take(self, submission: Submission) -> Outcome:
         invitation = self.asked.get(submission.invitation_id)
@@ -154,7 +156,7 @@ class _Taking:
 
     def _signals(self, submission: Submission, invitation: Invitation, answer: Answer) -> Signals:
         client = submission.client
-        writers = self.repeats.get(answer.comment or "", frozenset())
+        writers = self.writers.get(answer.comment or "", frozenset())
         return Signals(
             kind=client.kind,
             in_app=submission.channel is Channel.IN_APP,

@@ -3,11 +3,12 @@
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from typing import Final
+
+from msgspec import Struct
 
 _PROGRAMS: Final = re.compile(
     r"""bot\b|crawl|spider|slurp|scan(?:ner)?\b|preview|prefetch|monitor|headless|phantomjs|validator
@@ -47,8 +48,7 @@ class Kind(StrEnum):
     PROGRAM = "program"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Client:
+class Client(Struct, frozen=True, kw_only=True):
     """Where a request comes from.
 
     `key`: a keyed hash of its address, its agent and its languages, the same for a day's requests

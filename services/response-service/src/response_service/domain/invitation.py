@@ -1,15 +1,15 @@
 """The invitation that a customer answers, as response-service knows it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+from msgspec import Struct
 
 from heardback.vocabulary import Channel
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Invitation:
+class Invitation(Struct, frozen=True, kw_only=True):
     """Who was asked, about what, and until when. `recipient`: see `payloads.Recipient`.
 
     `survey_version` is pinned when the invitation is made; None: nobody knew a version then.

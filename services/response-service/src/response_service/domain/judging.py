@@ -6,10 +6,11 @@ they are browsers. What gives them away is that they follow every link: people f
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
+
+from msgspec import Struct
 
 from heardback.vocabulary import Scale
 from response_service.domain.client import Kind
@@ -46,8 +47,7 @@ class Reason(StrEnum):
     MANY_ANSWERS = "many_answers"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Visit:
+class Visit(Struct, frozen=True, kw_only=True):
     """A look at a survey page. `score`: of the link that led there; some links have none."""
 
     score: int | None
@@ -56,8 +56,7 @@ class Visit:
     visited_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Signals:
+class Signals(Struct, frozen=True, kw_only=True):
     """What is known of an answer beside what it says.
 
     `seconds`: from when the page was made until it was sent back; None: not by a page of ours.

@@ -1,7 +1,6 @@
 """Invitations, and the short codes of their links."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import fields
 from datetime import datetime
 from typing import Final
 
@@ -14,7 +13,7 @@ from heardback.vocabulary import Channel
 from response_service.domain.invitation import Invitation
 from response_service.tables import INVITATION, SHORT_CODE
 
-NAMES: Final = tuple(field.name for field in fields(Invitation))
+NAMES: Final = Invitation.__struct_fields__
 _LISTED: Final = ", ".join(NAMES)
 _CHANNELS: Final = {channel.value: channel for channel in Channel}
 _BY_IDS = f"SELECT {_LISTED} FROM invitation WHERE invitation_id = ANY($1::text[])"

@@ -2,23 +2,53 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from heardback.bulk import insert_rows, upsert_rows
-from heardback.driver import fetch
+from heardback.bulk import json_text
+from heardback.driver import Record, fetch
 from heardback.vocabulary import Channel, Scale
 from response_service.domain.answer import Answer, Response, Revision
-from response_service.domain.judging import SHORTEST_REPEATED_TEXT
-from response_service.tables import RESPONSE, RESPONSE_REVISION
 
-_HELD = """
-    SELECT invitation_id, response_id, revision, scale, score, comment, drivers, alert_id,
+COLUMNS: Final = """
+    r.response_id, r.revision, r.scale, r.score, r.comment, r.drivers, r.alert_id, r.answered_at,
+    r.client, r.taken_back_at
+"""
+_SCALES: Final = {scale.value: scale for scale in Scale}
+_HELD = f"SELECT invitation_id, {COLUMNS} FROM response r WHERE invitation_id = ANY($1::text[])"
+_SAVE = """
+    WITH given AS (
+        SELECT * FROM json_to_recordset($1::json) AS g (
+            invitation_id text, response_id text, customer_id text, revision integer,
+            survey_id text, survey_version integer, scale text, score smallint, comment text,
+            drivers jsonb, alert_id text, answered_at timestamptz, client bytea,
+            taken_back_at timestamptz, channel text, stands boolean
+        )
+    ), history AS (
+        INSERT INTO response_revision (invitation_id, revision, customer_id, score, comment,
+                                       drivers, answered_at, client, channel)
+        SELECT invitation_id, revision, customer_id, score, comment,
+               drivers, answered_at, client, channel
+        FROM given WHERE channel IS NOT NULL
+    )
+    INSERT INTO response (invitation_id, response_id, customer_id, revision, survey_id,
+                          survey_version, scale, score, comment, drivers, alert_id,
+                          answered_at, client, taken_back_at)
+    SELECT invitation_id, response_id, customer_id, revision, survey_id,
+           survey_version, scale, score, comment, drivers, alert_id,
            answered_at, client, taken_back_at
-    FROM response WHERE invitation_id = ANY($1::text[])
+    FROM given WHERE stands
+    ON CONFLICT (invitation_id) DO UPDATE SET (
+        revision, survey_id, survey_version, scale, score, comment, drivers, alert_id,
+        answered_at, client, taken_back_at
+    ) = (
+        excluded.revision, excluded.survey_id, excluded.survey_version, excluded.scale,
+        excluded.score, excluded.comment, excluded.drivers, excluded.alert_id,
+        excluded.answered_at, excluded.client, excluded.taken_back_at
+    )
 """
 _HISTORY = text("""
     SELECT v.invitation_id, v.revision, r.scale, v.score, v.comment, v.drivers, v.client,
@@ -31,38 +61,30 @@ _TAKE_BACK = text("""
     FROM unnest(CAST(:ids AS text[]), CAST(:revisions AS integer[])) AS g (invitation_id, revision)
     WHERE v.invitation_id = g.invitation_id AND v.revision = g.revision
 """)
-# By the hash, which is indexed; what is the same by chance of the hash is the same to a judge.
-# The newest are enough to tell, however many thousands wrote the same.
-_REPEATS = """
-    SELECT given.comment, array_agg(DISTINCT newest.customer_id) AS customers
-    FROM unnest($1::text[]) AS given (comment) CROSS JOIN LATERAL (
-        SELECT customer_id FROM response
-        WHERE md5(comment) = md5(given.comment) AND answered_at > $2
-        ORDER BY answered_at DESC LIMIT 20
-    ) AS newest
-    GROUP BY given.comment
-"""
 
 
 async def load(connection: AsyncConnection, ids: Collection[str]) -> dict[str, Response]:
     """Return the responses to these invitations, those that were taken back included."""
-    return {
-        row["invitation_id"]: Response(
-            response_id=row["response_id"],
-            revision=row["revision"],
-            answer=Answer(
-                scale=Scale(row["scale"]),
-                score=row["score"],
-                comment=row["comment"],
-                drivers=row["drivers"],
-            ),
-            alert_id=row["alert_id"],
-            answered_at=row["answered_at"],
-            client=row["client"],
-            taken_back_at=row["taken_back_at"],
-        )
-        for row in await fetch(connection, _HELD, list(ids))
-    }
+    rows = await fetch(connection, _HELD, list(ids))
+    return {row["invitation_id"]: response_of(row) for row in rows}
+
+
+def response_of(row: Record) -> Response:
+    """Return the response in a row that holds `COLUMNS`."""
+    return Response(
+        response_id=row["response_id"],
+        revision=row["revision"],
+        answer=Answer(
+            scale=_SCALES[row["scale"]],
+            score=row["score"],
+            comment=row["comment"],
+            drivers=row["drivers"],
+        ),
+        alert_id=row["alert_id"],
+        answered_at=row["answered_at"],
+        client=row["client"],
+        taken_back_at=row["taken_back_at"],
+    )
 
 
 async def load_history(
@@ -86,13 +108,12 @@ async def load_history(
 
 
 async def save(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Make these the responses; `rows` name an invitation once."""
-    await upsert_rows(connection, RESPONSE, rows, key=("invitation_id",))
+    """Keep answers, in order. Those with a `channel` are new; one that `stands` is the response.
 
-
-async def append_history(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Keep answers that count from now on."""
-    await insert_rows(connection, RESPONSE_REVISION, rows)
+    One at most stands of an invitation.
+    """
+    if rows:
+        await fetch(connection, _SAVE, json_text(rows))
 
 
 async def mark_taken_back(
@@ -102,14 +123,3 @@ async def mark_taken_back(
     pairs = list(revisions)
     bound = {"ids": [i for i, _ in pairs], "revisions": [r for _, r in pairs], "now": now}
     await connection.execute(_TAKE_BACK, bound)
-
-
-async def load_repeats(
-    connection: AsyncConnection, comments: Collection[str], *, since: datetime
-) -> dict[str, frozenset[str]]:
-    """Return who wrote each of these comments lately, of many some; short ones are passed over."""
-    long = [comment for comment in comments if len(comment) >= SHORTEST_REPEATED_TEXT]
-    if not long:
-        return {}
-    rows = await fetch(connection, _REPEATS, long, since)
-    return {row["comment"]: frozenset(row["customers"]) for row in rows}
