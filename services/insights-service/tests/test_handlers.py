@@ -214,7 +214,7 @@ async def test_statements_are_as_many_for_a_large_batch_as_for_a_small_one(
             with statements.counted(database) as sent:
                 await apply(events)
             counts.append(len(sent))
-    assert counts == [22, 13, 22, 13]
+    assert counts == [17, 8, 17, 8]
 
 
 async def test_each_time_counts_once_when_a_task_is_reopened(
