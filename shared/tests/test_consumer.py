@@ -412,6 +412,78 @@ async def test_consuming_stops_and_says_so_when_a_topic_holds_less_than_was_read
     await task
 
 
+class RestlessKafka(RewoundKafka):
+    """A consumer whose one partition is taken away and given back at once, as often as is asked."""
+
+    async def start(self) -> None:
+        self._position = 0
+        self._records = []
+        for offset, message in enumerate(purchases(range(20))):
+            said = {"key": message.key, "value": message.value, "headers": message.headers}
+            self._records.append(
+                SimpleNamespace(topic="purchase", partition=0, offset=offset, **said)
+            )
+
+    def seek(self, _partition: object, offset: int) -> None:
+        self._position = offset
+
+    async def give_back(self) -> None:
+        (partition,) = self.assignment()
+        await self._listener.on_partitions_revoked([partition])
+        await self._listener.on_partitions_assigned([partition])
+
+    def highwater(self, _partition: object) -> int:
+        return len(self._records)
+
+    async def topics(self) -> set[str]:
+        return {"purchase"}
+
+    async def commit(self, _offsets: object) -> None: ...
+
+    async def getmany(self, *_: TopicPartition, timeout_ms: int) -> dict[TopicPartition, list[Any]]:
+        if not self._assigned:
+            return await super().getmany(timeout_ms=timeout_ms)
+        polled = self._records[self._position : self._position + 10]
+        self._position += len(polled)
+        await asyncio.sleep(timeout_ms / 1000)
+        return {TopicPartition("purchase", 0): polled} if polled else {}
+
+
+async def test_partition_is_read_on_where_its_batch_ends_when_it_is_given_back_meanwhile(
+    database: Database,
+) -> None:
+    kafka, opened = RestlessKafka(), list[RestlessKafka]()
+    may_end, batches = asyncio.Event(), list[int]()
+
+    def open_once() -> Any:
+        opened.append(kafka)
+        return kafka
+
+    async def hold(tx: Transaction, events: Sequence[Event[Any]]) -> None:
+        batches.append(len(events))
+        await may_end.wait()
+        await toy.on_events(tx, events)
+
+    stop = asyncio.Event()
+    consumer = Consumer(
+        database=database,
+        handlers={topics.PURCHASE: hold},
+        open_kafka=open_once,
+        limit=DeadLetterLimit(limit=10, window=timedelta(seconds=60)),
+        check=Check(name="consumer"),
+    )
+    task = asyncio.create_task(consumer.run(stop))
+    await until(lambda: batches == [10])
+    await kafka.give_back()
+    # A poll or two later, nothing was taken twice, and the consumer has not started over.
+    await asyncio.sleep(0.3)
+    may_end.set()
+    await expect(database, keys(range(20)))
+    assert (batches, len(opened)) == ([10, 10], 1)
+    stop.set()
+    await task
+
+
 async def test_consuming_goes_on_when_the_broker_was_away(
     service: Toy, database: Database, fresh_broker: EmbeddedBroker
 ) -> None:

@@ -116,8 +116,8 @@ class Consumer:
         busy: dict[asyncio.Task[None], tuple[_Lane, Set[TopicPartition]]] = {}
         try:
             while not stop.is_set():
-                await self._place(main)
                 in_hand = {partition for _, taken in busy.values() for partition in taken}
+                await self._place(in_hand, main)
                 polled = await self._poll_others(in_hand, main) if free else {}
                 if polled:
                     lane = free.pop()
@@ -131,9 +131,12 @@ class Consumer:
         finally:
             await asyncio.gather(*busy, return_exceptions=True)
 
-    async def _place(self, lane: _Lane) -> None:
-        """Seek to where the database says that each new partition was left."""
-        wanted = frozenset(self._positions.unplaced)
+    async def _place(self, in_hand: Set[TopicPartition], lane: _Lane) -> None:
+        """Seek to where the database says that each new partition was left.
+
+        Not yet where a batch from before it was taken away and given back may still commit.
+        """
+        wanted = self._positions.unplaced - {(tp.topic, tp.partition) for tp in in_hand}
         if not wanted:
             return
 
