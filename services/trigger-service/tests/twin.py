@@ -12,6 +12,7 @@ from heardback.vocabulary import Channel
 from trigger_service.compiling import compile_governance, compile_program
 from trigger_service.documents import GovernanceDocument, ProgramDocument
 from trigger_service.domain.cadence_run import Run
+from trigger_service.domain.cohort import bucket_of
 from trigger_service.domain.customer import Customer
 from trigger_service.domain.decision import State
 from trigger_service.domain.due import EVERYTHING, Limits, Moment, day_of, decide_all_due
@@ -150,8 +151,8 @@ class Twin:
 
     def _customer(self, customer_id: str) -> Customer:
         if customer_id not in self.customers:
-            customer = self.customers[customer_id] = Customer(customer_id=customer_id)
-            insort(self._circle, (customer.bucket, customer_id))
+            self.customers[customer_id] = Customer(customer_id=customer_id)
+            insort(self._circle, (bucket_of(customer_id), customer_id))
         return self.customers[customer_id]
 
     def _pending_of(self, customer_id: str) -> list[Invitation]:

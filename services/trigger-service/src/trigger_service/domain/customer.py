@@ -8,7 +8,6 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from heardback.contracts.payloads import Profile, Scalar
-from trigger_service.domain.cohort import bucket_of
 
 MOST_ATTRIBUTES: Final = 200
 """More than these are not kept of a customer: the last that became known are."""
@@ -38,11 +37,6 @@ class Customer(Struct, frozen=True, kw_only=True):
     unsubscribed_at: datetime | None = None
     resubscribed_at: datetime | None = None
     uses: Mapping[str, int] = {}
-
-    @property
-    def bucket(self) -> int:
-        """The customer's place on the circle of cohorts."""
-        return bucket_of(self.customer_id)
 
     @property
     def has_churned(self) -> bool:
