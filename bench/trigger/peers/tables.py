@@ -20,7 +20,8 @@ CREATE TABLE outbox (
     topic text NOT NULL, key bytea, value bytea, headers bytea NOT NULL, published_at timestamptz
 );
 CREATE INDEX outbox_unpublished ON outbox (seq) WHERE published_at IS NULL;
-CREATE INDEX outbox_published_at ON outbox (published_at);
+CREATE INDEX outbox_published ON outbox (published_at)
+    WHERE published_at IS NOT NULL;
 CREATE TABLE partition_offset (
     topic text, partition int, next_offset bigint NOT NULL, PRIMARY KEY (topic, partition)
 );

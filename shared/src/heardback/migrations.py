@@ -4,13 +4,14 @@ import asyncio
 from functools import cache
 from typing import Final
 
-from alembic import command, context
+from alembic import command, context, op
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from heardback import outbox
 from heardback.db import connect_engine
 
 _LOCK: Final = text("SELECT pg_advisory_xact_lock(hashtext('migrations'), hashtext(:schema))")
@@ -43,6 +44,18 @@ async def is_current(connection: AsyncConnection, package: str) -> bool:
     revision = await connection.run_sync(_revision)
     head, known = await asyncio.to_thread(_revisions, package)
     return revision == head or (revision is not None and revision not in known)
+
+
+def have_outbox_ring() -> None:
+    """Have an outbox ring its bell by itself, and keep no index of what is not published yet.
+
+    A step of each service's migrations. It never changes: what comes later is another step.
+    """
+    for statement in outbox.BELL:
+        op.execute(statement)
+    op.drop_index("outbox_published_at", "outbox")
+    published = text("published_at IS NOT NULL")
+    op.create_index("outbox_published", "outbox", ["published_at"], postgresql_where=published)
 
 
 def run_environment(metadata: MetaData) -> None:

@@ -1,14 +1,17 @@
 """The outbox: events written in the transaction that decides them, published by the relay.
 
-Published rows are kept for a while, so that a topic that was lost can be filled again.
+Published rows are kept for a while, so that a topic that was lost can be filled again. The table
+rings the relay's bell by itself, in every replica, when a transaction that wrote into it commits.
 """
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
 import orjson
 from msgspec import Struct
 from sqlalchemy import (
+    DDL,
     BigInteger,
     Column,
     DateTime,
@@ -18,11 +21,12 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    event,
     text,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from heardback.driver import fetch
+from heardback.driver import copy, fetch
 from heardback.envelope import OutgoingMessage
 
 CHANNEL = "outbox"
@@ -44,19 +48,27 @@ def outbox_table(metadata: MetaData) -> Table:
         Column("published_at", DateTime(timezone=True)),
     )
     Index("outbox_unpublished", table.c.seq, postgresql_where=text("published_at IS NULL"))
-    Index("outbox_published_at", table.c.published_at)
+    published = text("published_at IS NOT NULL")
+    Index("outbox_published", table.c.published_at, postgresql_where=published)
+    for statement in BELL:
+        event.listen(table, "after_create", DDL(statement))
     return table
 
 
-_TABLE = outbox_table(MetaData())
+BELL: Final = (
+    """
+    CREATE FUNCTION ring() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        PERFORM pg_notify(TG_TABLE_SCHEMA || '_' || TG_TABLE_NAME, '');
+        RETURN NULL;
+    END $$
+    """,
+    "CREATE TRIGGER ring AFTER INSERT ON outbox FOR EACH STATEMENT EXECUTE FUNCTION ring()",
+)
+"""What has the table ring: once for a statement, however many rows it wrote."""
 
-_STAGE = """
-    WITH staged AS (
-        INSERT INTO outbox (topic, key, value, headers)
-        SELECT * FROM unnest($2::text[], $3::bytea[], $4::bytea[], $5::bytea[])
-    )
-    SELECT pg_notify(current_schema() || '_' || $1::text, '')
-"""
+_TABLE: Final = outbox_table(MetaData())
+_WRITTEN: Final = ("topic", "key", "value", "headers")
 _CLAIM = """
     SELECT seq, topic, key, value, headers FROM outbox
     WHERE published_at IS NULL ORDER BY seq LIMIT $1
@@ -95,8 +107,7 @@ def pack(headers: Sequence[tuple[str, str]]) -> bytes:
 
 async def stage(connection: AsyncConnection, rows: Sequence[Row]) -> None:
     """Write `rows` into the outbox, in order."""
-    columns = [list(column) for column in zip(*rows, strict=True)]
-    await fetch(connection, _STAGE, CHANNEL, *columns)
+    await copy(connection, _TABLE, _WRITTEN, rows)
 
 
 async def lock(connection: AsyncConnection) -> bool:

@@ -12,6 +12,7 @@ import secrets
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 
 from itsdangerous import BadSignature, Signer
@@ -20,6 +21,7 @@ from itsdangerous.signer import SigningAlgorithm
 from heardback.errors import Permanent
 
 _ID_BYTES: Final = 16
+_LINKS_KEPT: Final = 16_384
 _BASE58: Final = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 """No 0, O, I or l: a code that somebody types is read without doubt."""
 _CODE_LENGTH: Final = 10
@@ -75,6 +77,8 @@ class LinkSigner:
             raise ValueError(msg)
         oldest_first = list(reversed(keys))
         self._signer = _Signer(oldest_first, salt=f"heardback.{purpose}")
+        # Who looks at a page answers a moment later, by the same link.
+        self._open: Final = lru_cache(maxsize=_LINKS_KEPT)(self._verify)
 
     def sign(self, invitation_id: str, *, expires_at: datetime) -> str:
         """Return the token for an invitation (a UUID), URL-safe, about 56 characters."""
@@ -87,6 +91,13 @@ class LinkSigner:
 
         Raises: LinkTampered (answer as if nothing were known), LinkExpired (say that it is over).
         """
+        invitation_id, expires_at = self._open(token)
+        if now >= expires_at:
+            raise LinkExpired(invitation_id=invitation_id)
+        return invitation_id
+
+    def _verify(self, token: str) -> tuple[str, datetime]:
+        """Return what a token holds. Raises: LinkTampered, which is kept of none."""
         if not _TOKEN.fullmatch(token):
             raise LinkTampered
         try:
@@ -94,10 +105,8 @@ class LinkSigner:
             raw = base64.urlsafe_b64decode(encoded + b"=" * (-len(encoded) % 4))
         except (BadSignature, binascii.Error, UnicodeEncodeError):
             raise LinkTampered from None
-        invitation_id = str(uuid.UUID(bytes=raw[:_ID_BYTES]))
-        if now >= datetime.fromtimestamp(int.from_bytes(raw[_ID_BYTES:], "big"), UTC):
-            raise LinkExpired(invitation_id=invitation_id)
-        return invitation_id
+        expires_at = datetime.fromtimestamp(int.from_bytes(raw[_ID_BYTES:], "big"), UTC)
+        return str(uuid.UUID(bytes=raw[:_ID_BYTES])), expires_at
 
 
 def short_code(key: str, invitation_id: str) -> str:

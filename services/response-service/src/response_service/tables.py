@@ -63,7 +63,7 @@ RESPONSE = Table(
     "response",
     metadata,
     Column("invitation_id", Text, primary_key=True),
-    Column("response_id", Text, nullable=False, unique=True),
+    Column("response_id", Text, nullable=False),
     Column("customer_id", Text, nullable=False),
     Column("revision", Integer, nullable=False),
     Column("survey_id", Text, nullable=False, server_default="nps"),
@@ -72,7 +72,7 @@ RESPONSE = Table(
     Column("score", SmallInteger, nullable=False),
     Column("comment", Text),
     Column("drivers", JSONB, nullable=False, server_default="{}"),
-    Column("alert_id", Text, unique=True),
+    Column("alert_id", Text),
     Column("answered_at", DateTime(timezone=True), nullable=False),
     Column("client", LargeBinary),
     Column("taken_back_at", DateTime(timezone=True)),
@@ -81,7 +81,12 @@ RESPONSE = Table(
 of what comes next; it says nothing about a person. `taken_back_at`: it went to the quarantine, and
 none counts; the row stays so that its revisions go on."""
 Index("response_customer_id", RESPONSE.c.customer_id)
-Index("response_comment_hash", text("md5(comment)"), RESPONSE.c.answered_at)
+Index(
+    "response_comment_hash",
+    text("md5(comment)"),
+    RESPONSE.c.answered_at,
+    postgresql_where=RESPONSE.c.comment.is_not(None),
+)
 
 RESPONSE_REVISION = Table(
     "response_revision",

@@ -181,12 +181,11 @@ class CustomerPages:
         )
 
     def friendly(self, answer: Handle) -> Handle:
-        """Return `answer` with pages for errors, and with an end to the waiting."""
+        """Return `answer` with pages for errors."""
 
         async def answer_kindly(request: Request) -> Response:
             try:
-                async with asyncio.timeout(PATIENCE_SECONDS):
-                    return await answer(request)
+                return await answer(request)
             except Exception as error:
                 page = self.for_error(request, error)
                 if page is None:
@@ -201,6 +200,16 @@ class CustomerPages:
 
         class PageRoute(APIRoute):
             def get_route_handler(self) -> Handle:
-                return pages.friendly(super().get_route_handler())
+                return pages.friendly(_in_time(super().get_route_handler()))
 
         return PageRoute
+
+
+def _in_time(answer: Handle) -> Handle:
+    """Return `answer` with an end to the waiting. It raises TimeoutError then."""
+
+    async def answer_in_time(request: Request) -> Response:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            return await answer(request)
+
+    return answer_in_time

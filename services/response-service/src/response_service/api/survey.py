@@ -28,8 +28,6 @@ from response_service.pages import Draft, Fault, SurveyPages
 
 _DRIVER: Final = "driver_"
 _LONGEST_TIME: Final = 100
-_PATIENCE_SECONDS: Final = PATIENCE_SECONDS - 2
-"""For an answer: less than for a page, so that its form can be shown before that is given up."""
 _LINK: Final = {
     "name": "link",
     "in": "path",
@@ -136,24 +134,25 @@ class SurveyRoutes:
         now = database_of(request).clock.now()
         link = request.path_params["link"]
         self._door.admit(request, client, now)
-        seen = await self._see(request, link, chosen, client if leaves_trace else None)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            seen = await self._see(request, link, chosen, client if leaves_trace else None)
         made = self._door.sign_time(now, seen.asked.invitation.invitation_id)
         draft = _draft_of(seen, chosen, made, self._door.sign_asks(seen.asked, seen.survey))
         return self._pages.survey(seen.asked, draft, seen.survey)
 
     async def submit(self, request: Request) -> Response:
         """Take the answer in a form; whatever goes wrong, the words stay on the page."""
-        give_up_at = asyncio.get_running_loop().time() + _PATIENCE_SECONDS
-        form = await read_form(request)
+        form: dict[str, str] = {}
         try:
-            async with asyncio.timeout_at(give_up_at):
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                form = await read_form(request)
                 return await self._take(request, form)
         except TooManyRequests as error:
             page = self._not_saved(request, form, status=429)
             page.headers["Retry-After"] = str(error.retry_after_seconds)
             return page
         except Exception as error:
-            if not is_transient(error):
+            if not (form and is_transient(error)):
                 raise
             return self._not_saved(request, form, status=503)
 

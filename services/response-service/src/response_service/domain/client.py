@@ -107,7 +107,10 @@ def forwarded_address(peer: str, forwarded_for: str, *, hops: int) -> str:
     if hops == 0:
         return peer
     seen = [part.strip() for part in forwarded_for.split(",") if part.strip()]
-    return _WITH_PORT.sub(r"\1\2", seen[-hops]) if len(seen) >= hops else peer
+    if len(seen) < hops:
+        return peer
+    address = seen[-hops]
+    return _WITH_PORT.sub(r"\1\2", address) if ":" in address or "[" in address else address
 
 
 def _network(address: str) -> str:
