@@ -555,7 +555,7 @@ async def test_row_37_owner_is_alerted_in_the_same_transaction_when_the_score_is
     async with response.database.read() as connection:
         transactions = await connection.execute(
             text("""
-                SELECT CAST(xmin AS text) FROM response
+                SELECT CAST(xmin AS text) FROM response_revision
                 UNION SELECT CAST(xmin AS text) FROM outbox WHERE topic <> 'survey-version'
             """)
         )

@@ -53,7 +53,7 @@ async def test_get_preselects_and_records_nothing_when_followed(
     page = await client.get(path + query)
     assert (await client.head(path + query)).status_code == page.status_code == 200
     assert checked(page.text) == expected
-    assert await count(database, "response") == 0
+    assert await count(database, "response_revision") == 0
     assert await published(database) == []
 
 
@@ -119,7 +119,7 @@ async def test_history_is_kept_and_one_alert_made_when_the_answer_changes(
     assert [r.revision for r in revised] == [1, 2, 3, 4]
     assert [r.previous_category for r in revised] == [None, "passive", "detractor", "promoter"]
     assert [r.previously_commented for r in revised] == [False, False, True, False]
-    assert (await count(database, "response"), await count(database, "response_revision")) == (1, 4)
+    assert await count(database, "response_revision") == 4
 
 
 async def test_saved_answer_is_shown_and_editable_when_the_link_is_opened_again(
@@ -144,7 +144,7 @@ async def test_one_response_is_made_when_two_tabs_submit_at_once(
     assert names.count("response.recorded.v1") == names.count("detractor.alerted.v1") == 1
     revisions = await count(database, "response_revision")
     assert names.count("response.revised.v1") == revisions - 1
-    assert await count(database, "response") == 1
+    assert len({e.data.response_id for e in events}) == 1
 
 
 @pytest.mark.parametrize("score", [None, "", "11", "abc"])
@@ -156,7 +156,7 @@ async def test_page_comes_back_with_the_comment_when_the_score_is(
     assert page.status_code == 422
     assert "Please choose a score." in page.text
     assert "my words</textarea>" in page.text
-    assert await count(database, "response") == 0
+    assert await count(database, "response_revision") == 0
 
 
 async def test_comment_is_kept_when_it_is_long_or_strange(
@@ -178,7 +178,7 @@ async def test_body_is_refused_when_it_is_huge_or_no_form(
     assert huge.status_code == 413 and "shorten" in huge.text
     assert (await client.post(path, content=b"\xff\x00{}")).status_code == 422
     assert (await client.post(path, content=b"a=1&" * 50 + b"score=9")).status_code == 422
-    assert await count(database, "response") == 0
+    assert await count(database, "response_revision") == 0
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -203,7 +203,7 @@ async def test_page_gives_nothing_away_when_the_link_is_wrong(
     assert {page.status_code for page in pages} == {404}
     assert len({page.text for page in pages}) == 1
     assert "This link does not work" in pages[0].text
-    assert await count(database, "response") == 0
+    assert await count(database, "response_revision") == 0
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -222,7 +222,7 @@ async def test_page_says_closed_when_the_link_has_expired(
     unknown_page = await client.request(method, unknown, data={"score": "9"})
     assert known_page.status_code == unknown_page.status_code == 410
     assert known_page.text == unknown_page.text
-    assert await count(database, "response") == 0
+    assert await count(database, "response_revision") == 0
 
 
 async def test_link_works_when_the_keys_were_rotated(

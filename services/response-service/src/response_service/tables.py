@@ -59,50 +59,38 @@ SHORT_CODE = Table(
 """The short links of text messages: one code for each link key, made of key and invitation."""
 Index("short_code_expires_at", SHORT_CODE.c.expires_at)
 
-RESPONSE = Table(
-    "response",
+RESPONSE_REVISION = Table(
+    "response_revision",
     metadata,
     Column("invitation_id", Text, primary_key=True),
+    Column("revision", Integer, primary_key=True),
     Column("response_id", Text, nullable=False),
     Column("customer_id", Text, nullable=False),
-    Column("revision", Integer, nullable=False),
-    Column("survey_id", Text, nullable=False, server_default="nps"),
-    Column("survey_version", Integer, nullable=False, server_default="1"),
-    Column("scale", Text, nullable=False, server_default="nps"),
+    Column("survey_id", Text, nullable=False),
+    Column("survey_version", Integer, nullable=False),
+    Column("scale", Text, nullable=False),
     Column("score", SmallInteger, nullable=False),
     Column("comment", Text),
     Column("drivers", JSONB, nullable=False, server_default="{}"),
     Column("alert_id", Text),
     Column("answered_at", DateTime(timezone=True), nullable=False),
     Column("client", LargeBinary),
-    Column("taken_back_at", DateTime(timezone=True)),
-)
-"""The answer that counts: the last one. `client`: a keyed hash of what sent it, for the judging
-of what comes next; it says nothing about a person. `taken_back_at`: it went to the quarantine, and
-none counts; the row stays so that its revisions go on."""
-Index("response_customer_id", RESPONSE.c.customer_id)
-Index(
-    "response_comment_hash",
-    text("md5(comment)"),
-    RESPONSE.c.answered_at,
-    postgresql_where=RESPONSE.c.comment.is_not(None),
-)
-
-RESPONSE_REVISION = Table(
-    "response_revision",
-    metadata,
-    Column("invitation_id", Text, primary_key=True),
-    Column("revision", Integer, primary_key=True),
-    Column("customer_id", Text, nullable=False),
-    Column("score", SmallInteger, nullable=False),
-    Column("comment", Text),
-    Column("drivers", JSONB, nullable=False, server_default="{}"),
-    Column("answered_at", DateTime(timezone=True), nullable=False),
-    Column("client", LargeBinary),
     Column("channel", Text),
     Column("taken_back_at", DateTime(timezone=True)),
 )
-"""Every answer that ever counted, the current one and those that were taken back included."""
+"""Every answer that ever counted. The last one to an invitation is its response: what we hold.
+
+`client`: a keyed hash of what sent it, for the judging of what comes next; it says nothing about a
+person. `taken_back_at`: it went to the quarantine. Where that is the last one, none counts; the row
+stays so that revisions go on.
+"""
+Index("response_revision_customer_id", RESPONSE_REVISION.c.customer_id)
+Index(
+    "response_revision_comment_hash",
+    text("md5(comment)"),
+    RESPONSE_REVISION.c.answered_at,
+    postgresql_where=RESPONSE_REVISION.c.comment.is_not(None),
+)
 
 QUARANTINE = Table(
     "quarantine",

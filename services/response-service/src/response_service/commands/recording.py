@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from heardback.bulk import json_text
 from heardback.contracts import registry
 from heardback.db import Transaction
 from heardback.surveys import Survey
@@ -36,8 +37,7 @@ class Recording:
     def __init__(self, tx: Transaction, held: Mapping[str, Response]) -> None:
         self._tx = tx
         self._held = dict(held)
-        self._rows: list[dict[str, Any]] = []
-        self._standing: dict[str, dict[str, Any]] = {}
+        self._said: list[responses.Said] = []
         self._suspects: list[Suspect] = []
         self._sent: list[tuple[Invitation, Suspect]] = []
 
@@ -52,19 +52,23 @@ class Recording:
         if decision.change is Change.NONE:
             return decision
         response = self._next(invitation, held, given, decision)
-        self._stage(invitation, survey, response, given.channel or invitation.channel)
+        self._held[invitation.invitation_id] = response
+        self._say(invitation, survey, response, given.channel or invitation.channel)
         if decision.change is not Change.CONFIRMED:
             self._publish(invitation, survey, given, response, held)
         if decision.alert:
             self._alert(invitation, response)
         return decision
 
-    def withdraw(self, invitation: Invitation, survey: Survey, *, alerted: bool) -> None:
-        """Have what we hold count no more. `alerted`: the alert holds for what counts next."""
+    def withdraw(self, invitation: Invitation, *, alerted: bool) -> None:
+        """Have what we hold count no more; the history must be told besides.
+
+        `alerted`: the alert holds for what counts next.
+        """
         held = self._held[invitation.invitation_id]
         alert_id = held.alert_id if alerted else None
         gone = replace(held, taken_back_at=self._tx.now, alert_id=alert_id)
-        self._stage(invitation, survey, gone, None)
+        self._held[invitation.invitation_id] = gone
 
     def hold(
         self,
@@ -97,7 +101,7 @@ class Recording:
 
     async def save(self) -> None:
         """Write down what was recorded."""
-        await responses.save(self._tx.connection, self._rows)
+        await responses.save(self._tx.connection, self._said)
         if self._sent:
             await self._quarantine_news()
         await suspects.insert(self._tx.connection, self._suspects)
@@ -146,35 +150,27 @@ class Recording:
             client=given.client,
         )
 
-    def _stage(
-        self, invitation: Invitation, survey: Survey, response: Response, channel: Channel | None
+    def _say(
+        self, invitation: Invitation, survey: Survey, response: Response, channel: Channel
     ) -> None:
-        """Have `response` be the one that we hold; `channel`: it was said by this one just now."""
-        key = invitation.invitation_id
-        self._held[key] = response
-        if key in self._standing:
-            self._standing[key]["stands"] = False
         answer = response.answer
-        row = {
-            "invitation_id": key,
-            "response_id": response.response_id,
-            "customer_id": invitation.customer_id,
-            "revision": response.revision,
-            "survey_id": invitation.survey_id,
-            "survey_version": survey.version,
-            "scale": answer.scale,
-            "score": answer.score,
-            "comment": answer.comment,
-            "drivers": answer.drivers,
-            "alert_id": response.alert_id,
-            "answered_at": response.answered_at,
-            "client": response.client,
-            "taken_back_at": response.taken_back_at,
-            "channel": channel,
-            "stands": True,
-        }
-        self._standing[key] = row
-        self._rows.append(row)
+        said = responses.Said(
+            invitation_id=invitation.invitation_id,
+            revision=response.revision,
+            response_id=response.response_id,
+            customer_id=invitation.customer_id,
+            survey_id=invitation.survey_id,
+            survey_version=survey.version,
+            scale=answer.scale,
+            score=answer.score,
+            comment=answer.comment,
+            drivers=json_text(answer.drivers),
+            alert_id=response.alert_id,
+            answered_at=response.answered_at,
+            client=response.client,
+            channel=channel,
+        )
+        self._said.append(said)
 
     def _publish(
         self,

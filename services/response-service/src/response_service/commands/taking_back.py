@@ -112,7 +112,7 @@ def _apply(
         recording.hold(invitation, _given(gone), (Reason.EVERY_LINK,), counted=held)
         # Somebody was told of a detractor; of another one, who comes later, they must hear.
         alerted = restored is not None and restored.answer.category is Category.DETRACTOR
-        recording.withdraw(invitation, survey, alerted=alerted)
+        recording.withdraw(invitation, alerted=alerted)
     if restored is not None:
         recording.record(invitation, survey, _given(restored))
 

@@ -9,9 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from heardback.driver import fetch
 from response_service.domain.answer import Response
 from response_service.domain.judging import SHORTEST_REPEATED_TEXT
-from response_service.store.responses import COLUMNS, response_of
+from response_service.store.responses import COLUMNS, NEWEST, response_of
 
-# The limit of one has Postgres look responses up by their key: it would rather read a small table.
 # Who wrote the same: by the hash, which is indexed; what is the same by chance of the hash is the
 # same to a judge. The newest are enough to tell, however many thousands wrote it.
 _LOAD = f"""
@@ -19,14 +18,12 @@ _LOAD = f"""
         SELECT count(DISTINCT score) FROM visit v
         WHERE v.invitation_id = sent.invitation_id AND v.visited_at > $3
     ) AS links, ARRAY(
-        SELECT customer_id FROM response same
+        SELECT customer_id FROM response_revision same
         WHERE md5(same.comment) = md5(sent.comment) AND same.answered_at > $4
         ORDER BY same.answered_at DESC LIMIT 20
     ) AS writers
     FROM unnest($1::text[], $2::text[]) AS sent (invitation_id, comment)
-    LEFT JOIN LATERAL (
-        SELECT * FROM response WHERE invitation_id = sent.invitation_id LIMIT 1
-    ) AS r ON true
+    {NEWEST}
 """
 
 

@@ -1,72 +1,72 @@
 """Responses, and their history."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
+from msgspec import Struct
+from msgspec.structs import astuple
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from heardback.bulk import json_text
-from heardback.driver import Record, fetch
+from heardback.driver import Record, copy, fetch
 from heardback.vocabulary import Channel, Scale
 from response_service.domain.answer import Answer, Response, Revision
+from response_service.tables import RESPONSE_REVISION
 
 COLUMNS: Final = """
     r.response_id, r.revision, r.scale, r.score, r.comment, r.drivers, r.alert_id, r.answered_at,
     r.client, r.taken_back_at
 """
+# The limit of one has Postgres look each one up by its key: it would rather read a small table.
+NEWEST: Final = """
+    LEFT JOIN LATERAL (
+        SELECT * FROM response_revision WHERE invitation_id = sent.invitation_id
+        ORDER BY revision DESC LIMIT 1
+    ) AS r ON true
+"""
 _SCALES: Final = {scale.value: scale for scale in Scale}
-_HELD = f"SELECT invitation_id, {COLUMNS} FROM response r WHERE invitation_id = ANY($1::text[])"
-_SAVE = """
-    WITH given AS (
-        SELECT * FROM json_to_recordset($1::json) AS g (
-            invitation_id text, response_id text, customer_id text, revision integer,
-            survey_id text, survey_version integer, scale text, score smallint, comment text,
-            drivers jsonb, alert_id text, answered_at timestamptz, client bytea,
-            taken_back_at timestamptz, channel text, stands boolean
-        )
-    ), history AS (
-        INSERT INTO response_revision (invitation_id, revision, customer_id, score, comment,
-                                       drivers, answered_at, client, channel)
-        SELECT invitation_id, revision, customer_id, score, comment,
-               drivers, answered_at, client, channel
-        FROM given WHERE channel IS NOT NULL
-    )
-    INSERT INTO response (invitation_id, response_id, customer_id, revision, survey_id,
-                          survey_version, scale, score, comment, drivers, alert_id,
-                          answered_at, client, taken_back_at)
-    SELECT invitation_id, response_id, customer_id, revision, survey_id,
-           survey_version, scale, score, comment, drivers, alert_id,
-           answered_at, client, taken_back_at
-    FROM given WHERE stands
-    ON CONFLICT (invitation_id) DO UPDATE SET (
-        revision, survey_id, survey_version, scale, score, comment, drivers, alert_id,
-        answered_at, client, taken_back_at
-    ) = (
-        excluded.revision, excluded.survey_id, excluded.survey_version, excluded.scale,
-        excluded.score, excluded.comment, excluded.drivers, excluded.alert_id,
-        excluded.answered_at, excluded.client, excluded.taken_back_at
-    )
+_HELD = f"""
+    SELECT sent.invitation_id, {COLUMNS} FROM unnest($1::text[]) AS sent (invitation_id) {NEWEST}
 """
 _HISTORY = text("""
-    SELECT v.invitation_id, v.revision, r.scale, v.score, v.comment, v.drivers, v.client,
-           v.channel, v.answered_at, v.taken_back_at IS NOT NULL AS taken_back
-    FROM response_revision v JOIN response r ON r.invitation_id = v.invitation_id
-    WHERE v.invitation_id = ANY(CAST(:ids AS text[])) ORDER BY v.invitation_id, v.revision
+    SELECT invitation_id, revision, scale, score, comment, drivers, client, channel, answered_at,
+           taken_back_at IS NOT NULL AS taken_back
+    FROM response_revision
+    WHERE invitation_id = ANY(CAST(:ids AS text[])) ORDER BY invitation_id, revision
 """).columns(drivers=JSONB)
+# Of what is gone, nobody is told any more; an alert that holds on has gone over to what counts now.
 _TAKE_BACK = text("""
-    UPDATE response_revision v SET taken_back_at = :now
+    UPDATE response_revision v SET taken_back_at = :now, alert_id = NULL
     FROM unnest(CAST(:ids AS text[]), CAST(:revisions AS integer[])) AS g (invitation_id, revision)
     WHERE v.invitation_id = g.invitation_id AND v.revision = g.revision
 """)
 
 
+class Said(Struct, frozen=True, kw_only=True):
+    """A row: an answer that counts from now on. `drivers`: as JSON text."""
+
+    invitation_id: str
+    revision: int
+    response_id: str
+    customer_id: str
+    survey_id: str
+    survey_version: int
+    scale: Scale
+    score: int
+    comment: str | None
+    drivers: str
+    alert_id: str | None
+    answered_at: datetime
+    client: bytes | None
+    channel: Channel
+
+
 async def load(connection: AsyncConnection, ids: Collection[str]) -> dict[str, Response]:
     """Return the responses to these invitations, those that were taken back included."""
     rows = await fetch(connection, _HELD, list(ids))
-    return {row["invitation_id"]: response_of(row) for row in rows}
+    return {row["invitation_id"]: response_of(row) for row in rows if row["revision"]}
 
 
 def response_of(row: Record) -> Response:
@@ -107,13 +107,9 @@ async def load_history(
     return histories
 
 
-async def save(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Keep answers, in order. Those with a `channel` are new; one that `stands` is the response.
-
-    One at most stands of an invitation.
-    """
-    if rows:
-        await fetch(connection, _SAVE, json_text(rows))
+async def save(connection: AsyncConnection, said: Sequence[Said]) -> None:
+    """Keep answers. The last one to an invitation is the response from now on."""
+    await copy(connection, RESPONSE_REVISION, Said.__struct_fields__, list(map(astuple, said)))
 
 
 async def mark_taken_back(
