@@ -196,3 +196,13 @@ class _nothing:  # noqa: N801
     def __enter__(self) -> None: ...
 
     def __exit__(self, *_: object) -> None: ...
+
+
+async def test_caller_is_told_when_the_flush_takes_too_long() -> None:
+    flushes = Flushes()
+    flushes.gate.clear()
+    gathering = Gathering(flushes, seconds=0.01)
+    first, second = await asyncio.gather(gathering("a"), gathering("b"), return_exceptions=True)
+    assert isinstance(first, TimeoutError) and isinstance(second, TimeoutError)
+    flushes.gate.set()
+    assert await gathering("c") == "C"

@@ -19,8 +19,7 @@ from heardback.security import short_code
 from heardback.testing.clock import CountedIds, ManualClock
 from heardback.testing.people import BROWSER_HEADERS
 from heardback.vocabulary import Scale
-from response_service.api import survey as survey_api
-from response_service.api import widget as widget_api
+from response_service.api import door
 from response_service.domain.asks import Asks, sign_asks
 
 from .conftest import API_KEY, INVITATION_ID, KEYS
@@ -139,7 +138,7 @@ async def test_scale_is_kept_when_the_survey_was_never_read_here(
 async def test_words_are_kept_when_the_database_hangs(
     make_app: Make, hanging: Database, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(survey_api, "PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr(door, "PATIENCE_SECONDS", 0.3)
     async with browser(make_app(hanging)) as client:
         page = await client.post(path, data={"score": "3", "comment": WORDS})
     assert page.status_code == 503 and is_kept(page, 3, of=10)
@@ -152,7 +151,7 @@ async def test_product_page_may_read_it_when_a_widget_is_told_to_come_again(
     path: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(widget_api, "PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr(door, "PATIENCE_SECONDS", 0.3)
     for database in (away, hanging):
         app = make_app(database, widget_origins="https://shop.example.com")
         async with browser(app, Origin="https://shop.example.com") as client:

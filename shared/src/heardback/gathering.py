@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import Context
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Generic, TypeVar
 
 from heardback.clock import breathe
@@ -36,11 +37,19 @@ class Gathering(Generic[Item, Result]):
     """
 
     def __init__(
-        self, flush: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]], *, most: int = 500
+        self,
+        flush: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]],
+        *,
+        most: int = 500,
+        seconds: float = 10.0,
     ) -> None:
-        """`flush` returns a result for each item, in order; it gets at most `most` of them."""
+        """`flush` returns a result for each item, in order; it gets at most `most` of them.
+
+        Nobody waits longer than `seconds`; a flush that has begun goes on without them.
+        """
         self._flush = flush
         self._most: Final = most
+        self._seconds: Final = seconds
         self._waiting: deque[_Call[Item, Result]] = deque()
         self._running: asyncio.Task[None] | None = None
 
@@ -48,7 +57,7 @@ class Gathering(Generic[Item, Result]):
         """Return the result for `item`.
 
         A caller that is cancelled before its flush begins takes its item along; after that, the
-        flush goes on for all. Raises: what the flush raised for this item.
+        flush goes on for all. Raises: what the flush raised for this item; TimeoutError.
         """
         loop = asyncio.get_running_loop()
         call: _Call[Item, Result] = _Call(item, loop.create_future())
@@ -56,7 +65,12 @@ class Gathering(Generic[Item, Result]):
         if self._running is None:
             # In a context of its own: it works for many callers, and belongs to no one's trace.
             self._running = loop.create_task(self._run(), context=Context())
-        return await call.answer
+        # Not `asyncio.timeout`, which takes five times as long.
+        timer = loop.call_later(self._seconds, partial(_answer, call, error=TimeoutError()))
+        try:
+            return await call.answer
+        finally:
+            timer.cancel()
 
     async def _run(self) -> None:
         calls: list[_Call[Item, Result]] = []

@@ -6,7 +6,6 @@ from typing import Final
 
 from alembic import command, context, op
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -14,6 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from heardback import outbox
 from heardback.db import connect_engine
 
+_THERE: Final = text("SELECT to_regclass('alembic_version') IS NOT NULL")
+_REVISION: Final = text("SELECT version_num FROM alembic_version")
 _LOCK: Final = text("SELECT pg_advisory_xact_lock(hashtext('migrations'), hashtext(:schema))")
 
 
@@ -41,7 +42,7 @@ async def is_current(connection: AsyncConnection, package: str) -> bool:
 
     A newer one is what the next version's migration has brought while this replica still serves.
     """
-    revision = await connection.run_sync(_revision)
+    revision = await connection.scalar(_REVISION) if await connection.scalar(_THERE) else None
     head, known = await asyncio.to_thread(_revisions, package)
     return revision == head or (revision is not None and revision not in known)
 
@@ -76,7 +77,3 @@ def _revisions(package: str) -> tuple[str | None, frozenset[str]]:
     """Return the newest revision that `package` knows, and all of them."""
     scripts = ScriptDirectory.from_config(config(package))
     return scripts.get_current_head(), frozenset(s.revision for s in scripts.walk_revisions())
-
-
-def _revision(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()

@@ -14,7 +14,6 @@ from typing import Any, Final, TypeVar
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
-from aiokafka.partitioner import DefaultPartitioner
 
 from heardback import metrics, outbox
 from heardback.clock import Clock, wait_any
@@ -22,11 +21,11 @@ from heardback.db import Database, is_transient
 from heardback.envelope import OutgoingMessage
 from heardback.health import Check
 from heardback.kafka import BrokerSilent, OpenProducer, close, start, within
+from heardback.murmur import partition_of
 from heardback.retrying import describe, until_it_works
 
 T = TypeVar("T")
 _log = structlog.get_logger(__name__)
-_PARTITIONER: Final = DefaultPartitioner()
 _IDLE_SECONDS: Final = 5.0
 _GATHER_SECONDS: Final = 0.05
 _STANDBY_SECONDS: Final = 0.1
@@ -162,8 +161,11 @@ def _worth_retrying(error: BaseException) -> bool:
 
 @lru_cache(maxsize=10_000)
 def _partition_of(key: bytes | None, partitions: tuple[int, ...]) -> int:
-    """Return where every Kafka client puts `key`; a customer's events come in a row."""
-    return int(_PARTITIONER(key, partitions, partitions))
+    """Return where every Kafka client puts `key`; a customer's events come in a row.
+
+    What has no key, they put anywhere; we, into one place.
+    """
+    return partitions[partition_of(key or b"", len(partitions))]
 
 
 def _append(batch: Any, message: OutgoingMessage) -> bool:

@@ -9,6 +9,7 @@ from fastapi import Request
 from starlette.requests import ClientDisconnect
 
 from heardback.bodies import read_body
+from heardback.customer_pages import PATIENCE_SECONDS
 from heardback.db import Database
 from heardback.errors import TooManyRequests
 from heardback.gathering import Gathering
@@ -135,7 +136,8 @@ class Door:
     async def submit(self, request: Request, submission: Submission) -> Outcome:
         """Take an answer, with all others that come now."""
         if self._submitting is None:
-            self._submitting = Gathering(Submitting(database_of(request), self._surveys))
+            submitting = Submitting(database_of(request), self._surveys)
+            self._submitting = Gathering(submitting, seconds=PATIENCE_SECONDS)
         outcome = await self._submitting(submission)
         if isinstance(outcome, Taken):
             _count(outcome)
@@ -175,7 +177,7 @@ class Door:
         if self._looking is None:
             watched = timedelta(seconds=self.settings.opened_after_seconds)
             looking = Looking(database_of(request), self._surveys, opened_after=watched)
-            self._looking = Gathering(looking)
+            self._looking = Gathering(looking, seconds=PATIENCE_SECONDS)
         return self._looking
 
 

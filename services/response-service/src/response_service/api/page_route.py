@@ -8,7 +8,7 @@ def page_route(pages: CustomerPages) -> type[FastRoute]:
     """Return the class of routes whose errors are answered with pages.
 
     They are in the API's description like all others; what they take is said by `openapi_extra`.
-    Each ends its waiting itself.
+    What they wait for, the door's flushes, has an end to the waiting.
     """
 
     class PageRoute(FastRoute):

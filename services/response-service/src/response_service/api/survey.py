@@ -1,13 +1,12 @@
 """The survey page over HTTP: a GET shows it and records no answer, a POST takes one."""
 
-import asyncio
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 
-from heardback.customer_pages import PATIENCE_SECONDS, preferred_locale
+from heardback.customer_pages import preferred_locale
 from heardback.db import is_transient
 from heardback.errors import Invalid, Retryable, TooManyRequests
 from heardback.surveys import DEFAULT, Survey, ready_made
@@ -134,25 +133,22 @@ class SurveyRoutes:
         now = database_of(request).clock.now()
         link = request.path_params["link"]
         self._door.admit(request, client, now)
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            seen = await self._see(request, link, chosen, client if leaves_trace else None)
+        seen = await self._see(request, link, chosen, client if leaves_trace else None)
         made = self._door.sign_time(now, seen.asked.invitation.invitation_id)
         draft = _draft_of(seen, chosen, made, self._door.sign_asks(seen.asked, seen.survey))
         return self._pages.survey(seen.asked, draft, seen.survey)
 
     async def submit(self, request: Request) -> Response:
         """Take the answer in a form; whatever goes wrong, the words stay on the page."""
-        form: dict[str, str] = {}
+        form = await read_form(request)
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                form = await read_form(request)
-                return await self._take(request, form)
+            return await self._take(request, form)
         except TooManyRequests as error:
             page = self._not_saved(request, form, status=429)
             page.headers["Retry-After"] = str(error.retry_after_seconds)
             return page
         except Exception as error:
-            if not (form and is_transient(error)):
+            if not is_transient(error):
                 raise
             return self._not_saved(request, form, status=503)
 
