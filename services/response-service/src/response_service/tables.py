@@ -84,7 +84,6 @@ RESPONSE_REVISION = Table(
 person. `taken_back_at`: it went to the quarantine. Where that is the last one, none counts; the row
 stays so that revisions go on.
 """
-Index("response_revision_customer_id", RESPONSE_REVISION.c.customer_id)
 Index(
     "response_revision_comment_hash",
     text("md5(comment)"),

@@ -7,13 +7,14 @@ from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from jinja2 import PackageLoader
 from starlette.datastructures import Headers
 
 from heardback.clock import Clock
 from heardback.console.assets import Assets
 from heardback.console.countdown import countdown
 from heardback.errors import Permanent
+from heardback.html import environment
 from heardback.settings import ServiceSettings
 
 SECURITY_HEADERS: Final = {
@@ -66,13 +67,7 @@ class Console:
         """`package` holds `templates/`; `active` is the label of its line in the rail."""
         self._clock = clock
         self._assets = Assets()
-        self._environment = Environment(
-            loader=ChoiceLoader([PackageLoader(package), PackageLoader("heardback.console")]),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
+        self._environment = environment(PackageLoader(package), PackageLoader("heardback.console"))
         self._environment.globals |= {
             "asset": self._assets.url,
             "navigation": tuple(navigation),

@@ -12,13 +12,14 @@ from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse
 from fastapi.routing import APIRoute
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from jinja2 import PackageLoader
 
 from heardback.customer_pages.languages import preferred_locale
 from heardback.customer_pages.skeleton import Skeleton, slot
 from heardback.customer_pages.style import policy_for, style_of
 from heardback.db import is_transient
 from heardback.errors import NotFound, TooLarge, TooManyRequests
+from heardback.html import environment
 from heardback.security import LinkExpired, LinkTampered
 from heardback.words import words_of
 
@@ -48,15 +49,8 @@ class CustomerPages:
     def __init__(self, *, company: str, package: str) -> None:
         """`package` holds `templates/`; a `style.css` in it joins the shared style."""
         style = style_of(package)
-        self._environment = Environment(
-            loader=ChoiceLoader(
-                [PackageLoader(package), PackageLoader("heardback", "customer_pages")]
-            ),
-            autoescape=True,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            undefined=StrictUndefined,
-        )
+        ours = PackageLoader("heardback", "customer_pages")
+        self._environment = environment(PackageLoader(package), ours)
         self._environment.globals.update(company=company, style=style)
         headers = {
             "content-security-policy": policy_for(style),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import PackageLoader, Template
 
 from dispatch_service.rendering.mail_frame import in_ascii
 
@@ -41,11 +41,5 @@ def _clean(text: str) -> str:
 
 @cache
 def _template() -> Template:
-    environment = Environment(
-        autoescape=True,
-        loader=PackageLoader("dispatch_service", "templates/mail"),
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
-    return environment.get_template("follow_up.html")
+    mails = environment(PackageLoader("dispatch_service", "templates/mail"))
+    return mails.get_template("follow_up.html")

@@ -39,7 +39,6 @@ def upgrade() -> None:
     for name, _, nullable in _NEW:
         op.alter_column("response_revision", name, nullable=nullable)
     op.drop_table("response")
-    op.create_index("response_revision_customer_id", "response_revision", ["customer_id"])
     op.create_index(
         "response_revision_comment_hash",
         "response_revision",
