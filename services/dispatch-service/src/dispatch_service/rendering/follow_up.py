@@ -9,6 +9,7 @@ from typing import Any, Final
 from jinja2 import PackageLoader, Template
 
 from dispatch_service.rendering.mail_frame import in_ascii
+from heardback.html import environment
 
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 
