@@ -58,6 +58,14 @@ def test_link_is_over_when_its_time_has_come() -> None:
         signer().read(token, now=EXPIRES)
 
 
+def test_link_is_over_when_it_was_read_before_its_time() -> None:
+    reader = signer()
+    token = reader.sign(INVITATION, expires_at=EXPIRES)
+    assert reader.read(token, now=EXPIRES - timedelta(microseconds=1)) == INVITATION
+    with pytest.raises(LinkExpired):
+        reader.read(token, now=EXPIRES)
+
+
 def test_link_is_refused_when_it_is_for_another_purpose() -> None:
     token = signer(purpose="unsubscribe").sign(INVITATION, expires_at=EXPIRES)
     with pytest.raises(LinkTampered):
