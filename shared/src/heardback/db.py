@@ -183,6 +183,8 @@ def connect_engine(
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=30,
+        # The one used last has its plans and caches at hand.
+        pool_use_lifo=True,
         json_deserializer=orjson.loads,
         hide_parameters=True,
         connect_args={
