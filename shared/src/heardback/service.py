@@ -109,8 +109,8 @@ def main(service: Service) -> None:
 def _calm_garbage_collector() -> None:
     """Have the collector look less often, and never at what was imported.
 
-    A batch makes tens of thousands of objects that live until its commit, and hardly any in circles.
-    At Python's own threshold of 700 the collector walks all of them again and again, which takes a
+    A batch makes tens of thousands of objects that live until its commit, hardly any in circles. At
+    Python's own threshold of 700 the collector walks all of them again and again, which takes a
     third of the processor's time; at this one, hardly ever in the middle of a batch.
     """
     gc.collect()
