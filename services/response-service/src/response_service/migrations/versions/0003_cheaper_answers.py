@@ -33,7 +33,9 @@ def upgrade() -> None:
         UPDATE response_revision v
         SET response_id = r.response_id, survey_id = r.survey_id, scale = r.scale,
             survey_version = r.survey_version,
-            alert_id = CASE WHEN v.revision = r.revision THEN r.alert_id END
+            alert_id = CASE WHEN v.revision = r.revision THEN r.alert_id END,
+            taken_back_at = CASE v.revision WHEN r.revision THEN r.taken_back_at
+                                            ELSE v.taken_back_at END
         FROM response r WHERE r.invitation_id = v.invitation_id
     """)
     for name, _, nullable in _NEW:
