@@ -21,7 +21,6 @@ from heardback.contracts.payloads import FollowUpRequested, Recipient, SurveyReq
 from heardback.embedded.processes import HOST, free_port
 from heardback.ids import TimeOrderedIds
 from heardback.testing.browser import serve
-from heardback.testing.people import BROWSER_HEADERS
 from heardback.testing.waiting import until
 from heardback.vocabulary import Channel
 from heardback_local.config import StackConfig
@@ -170,10 +169,8 @@ async def test_loop_is_closed_in_the_app_when_the_card_is_pulled_and_answered(
     shelf = f"{dispatch}/in-app/{made.json()['token']}"
     (card,) = (await world.http.get(shelf)).json()["cards"]
     said = {"score": 2, "comment": "It crashed.", "t": 4_000}
-    saved = await world.http.post(
-        card["answer_url"], content=json.dumps(said), headers=BROWSER_HEADERS
-    )
-    assert saved.json() == {"saved": True, "score": 2, "category": "detractor"}
+    saved = await world.answer_from_the_widget(card["answer_url"], said)
+    assert saved == {"saved": True, "score": 2, "category": "detractor"}
     recorded = await world.told(registry.RESPONSE_RECORDED, customer)
     assert (recorded.score, recorded.comment, recorded.channel) == (2, "It crashed.", "in_app")
     assert (await world.task_of(customer))["score"] == 2

@@ -91,12 +91,24 @@ async def broken_cooldowns(stack: Stack) -> int:
         await connection.close()
 
 
+async def messages(stack: Stack) -> Sequence[asyncpg.Record]:
+    """Tell how far dispatch-service is with its messages: what an inequality comes from."""
+    connection = await asyncpg.connect(stack.superuser_url)
+    try:
+        return await connection.fetch(
+            "select state, attempts, count(*), min(due_at) - now() as due_in"
+            " from dispatch.message group by 1, 2 order by 1, 2"
+        )
+    finally:
+        await connection.close()
+
+
 async def expect_truth(
     simulation: Simulation, stack: Stack, client: httpx2.AsyncClient, *, sender_crashes: int
 ) -> None:
     comparisons = await check(simulation, places_of(stack), client, timeout_seconds=90)
     unequal = [c for c in comparisons if not c.equal and c.name != DUPLICATES]
-    assert unequal == []
+    assert unequal == [], await messages(stack)
     assert simulation.progress.problems == []
     mails = await mails_by_invitation(client, stack)
     assert len(mails) == simulation.truth.invited, "one invitation for each eligible customer"

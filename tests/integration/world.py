@@ -1,5 +1,6 @@
 """A running stack, and all who deal with it: shops, customers, trusted systems, who listens."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from heardback.contracts.payloads import Payload, Profile, PurchaseCompleted
 from heardback.contracts.registry import EventType
 from heardback.envelope import Event, decode
 from heardback.ids import TimeOrderedIds
+from heardback.testing.people import BROWSER_HEADERS
 from heardback.testing.waiting import until
 from heardback_local.publisher import Publisher
 from heardback_local.stack import Stack
@@ -96,7 +98,25 @@ class World:
 
     async def answer_on_the_page(self, link: str, score: int, comment: str) -> None:
         visitor = Visitor(self.http, patience_seconds=20)
+
+        async def is_known() -> bool:
+            """Topics are read each at its own pace; HEAD leaves no trace."""
+            return (await self.http.head(link)).status_code == 200
+
+        await until(is_known)
         await visitor.submit(await visitor.open(link), score=score, comment=comment)
+
+    async def answer_from_the_widget(self, url: str, said: Mapping[str, Any]) -> Any:
+        """Send an answer as the widget does, again while it is told to; return the last reply."""
+        replies: list[httpx2.Response] = []
+
+        async def is_taken() -> bool:
+            content = json.dumps(said)
+            replies.append(await self.http.post(url, content=content, headers=BROWSER_HEADERS))
+            return replies[-1].status_code != httpx2.codes.SERVICE_UNAVAILABLE
+
+        await until(is_taken)
+        return replies[-1].json()
 
     async def task_of(self, customer_id: str) -> dict[str, Any]:
         """Wait for a customer's only task."""
