@@ -2,14 +2,16 @@
 
 from typing import Any
 
+import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 
 from heardback import migrations
 from heardback.clock import SystemClock
-from heardback.db import Database
+from heardback.db import Database, is_transient
 from heardback.ids import TimeOrderedIds
 from heardback.testing.databases import ServiceDatabase
 from response_service.store import responses
@@ -71,3 +73,17 @@ async def test_answers_are_as_they_were_when_the_schema_moves_under_them(
     assert [tuple(row) for row in told] == [("ours", 1, "nps", "a1")] + [
         ("ours", 1, "nps", None)
     ] * 2
+
+
+async def test_replica_of_before_learns_invitations_and_has_answers_sent_again(
+    database: Database,
+) -> None:
+    invitation, response, _ = _OLD
+    async with database.transaction() as tx:
+        await tx.connection.execute(text(invitation))
+    async with database.read() as connection:
+        asked = await connection.execute(text("SELECT survey_version FROM invitation"))
+        with pytest.raises(DBAPIError) as refused:
+            await connection.execute(text(response))
+    assert asked.scalars().all() == [1, 1]
+    assert is_transient(refused.value)
