@@ -23,7 +23,7 @@ from heardback.testing.clock import START, ManualClock
 from heardback.timers import Timer
 from heardback.vocabulary import Channel, Scope
 
-from .driving import a_result, claim, fire, row_of, rows_of, send, settle
+from .driving import LEASE, a_result, claim, fire, row_of, rows_of, send, settle
 
 Make = Callable[..., Event[Any]]
 Take = Callable[..., Awaitable[None]]
@@ -133,6 +133,45 @@ async def test_reminder_in_the_queue_is_dropped_when_the_answer_comes_first(
     assert await claim(database) == []
     assert (await row_of(database, "message", kind="reminder")).drop_reason == "answered"
     assert await names(published, database) == ["invitation.sent"]
+
+
+@pytest.mark.parametrize("how", ["in doubt", "interrupted"])
+async def test_mail_is_told_as_sent_when_it_is_answered_though_nobody_heard_of_it(
+    database: Database,
+    requested: Make,
+    take: Take,
+    published: Published,
+    clock: ManualClock,
+    how: str,
+) -> None:
+    asked = requested(reminders=1)
+    await take(database, asked)
+    (begun,) = await claim(database)
+    if how == "in doubt":
+        doubtful = a_result(begun, Outcome.DEFERRED, in_doubt=True, retry_at=clock.now() + LEASE)
+        await settle(database, doubtful)
+    await hear(database, answered(asked.data.invitation_id))
+    clock.advance(LEASE)
+    assert await claim(database) == []
+    (event,) = await published(database)
+    assert (event.type.name, event.data.sent_at) == ("invitation.sent.v1", clock.now())
+    assert (await row_of(database, "invitation")).state == "sent"
+    row = await row_of(database, "message")
+    assert (row.state, row.drop_reason, row.due_at) == ("sent", None, None)
+
+
+async def test_mail_is_dropped_when_it_is_answered_and_was_never_taken(
+    database: Database, requested: Make, take: Take, published: Published, clock: ManualClock
+) -> None:
+    asked = requested()
+    await take(database, asked)
+    (begun,) = await claim(database)
+    refused = a_result(begun, Outcome.DEFERRED, retry_at=clock.now() + LEASE)
+    await settle(database, refused)
+    await hear(database, answered(asked.data.invitation_id))
+    clock.advance(LEASE)
+    assert await claim(database) == []
+    assert [event.type.name for event in await published(database)] == ["invitation.dropped.v1"]
 
 
 async def test_no_reminder_follows_when_the_answer_is_heard_before_we_recorded_the_mail(

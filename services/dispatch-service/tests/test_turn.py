@@ -11,6 +11,7 @@ from dispatch_service.domain.suppression import Reason, Suppression
 from dispatch_service.domain.turn import (
     LOOK_AGAIN,
     SEND,
+    Arrived,
     Dropped,
     Due,
     PutOff,
@@ -160,3 +161,16 @@ def test_conversation_goes_on_elsewhere_when_only_a_channel_is_suppressed() -> N
     last = an_invitation(channels=(Channel.EMAIL,))
     step = after_drop(a_message(last), last, here)
     assert step.invitation.state is InvitationState.DROPPED
+
+
+@pytest.mark.parametrize("how", [{"doubts": 1}, {"interrupted": True}])
+@pytest.mark.parametrize(
+    "shown", [{"answered_at": START}, {"way_out_seen_at": START}], ids=["answer", "way out"]
+)
+def test_message_has_arrived_when_the_customer_came_by_an_attempt_in(how: Any, shown: Any) -> None:
+    assert decided(an_invitation(**shown), **how) == Arrived()
+    assert isinstance(decided(an_invitation(**shown)), Dropped)
+    assert decided(an_invitation(), **how) is SEND
+    assert isinstance(decided(an_invitation(**shown), now=EXPIRES_AT, **how), Dropped)
+    sent = an_invitation(**shown, state=InvitationState.SENT)
+    assert isinstance(decided(sent, **how), Dropped)

@@ -12,7 +12,7 @@ from dispatch_service.domain.conversation import reason_to_drop, taken, timers_a
 from dispatch_service.domain.invitation import DropReason, Invitation
 from dispatch_service.domain.message import Claim, Kind, Message, Outcome, Result
 from dispatch_service.domain.suppression import Reason, Suppression, canonical
-from dispatch_service.domain.turn import Dropped, Due, PutOff, turn
+from dispatch_service.domain.turn import Arrived, Dropped, Due, PutOff, turn
 from dispatch_service.surveys import Surveys
 from heardback.db import Transaction
 from heardback.timers import Timer
@@ -46,6 +46,7 @@ async def claim(tx: Transaction, ask: Ask, surveys: Surveys) -> Claimed:
     if not found:
         return Claimed(claims=(), seen=0)
     claims: list[Claim] = []
+    arrived: list[Claim] = []
     waits, drops = [], []
     for due, verdict in await _verdicts(tx, found, surveys):
         if isinstance(verdict, Dropped):
@@ -53,13 +54,27 @@ async def claim(tx: Transaction, ask: Ask, surveys: Surveys) -> Claimed:
         elif isinstance(verdict, PutOff):
             waits.append((due.message, verdict))
         else:
-            claims.append(_claim(due, ask, tx.now))
-    await queue_store.save_claims(tx.connection, claims, lease_until=tx.now + ask.lease)
+            (arrived if verdict else claims).append(_claim(due, ask, tx.now))
+    await queue_store.save_claims(
+        tx.connection, [*claims, *arrived], lease_until=tx.now + ask.lease
+    )
+    await _arrive(tx, arrived)
     await queue_store.put_off(tx.connection, waits)
     free = {message.customer_id for message, wait in waits if wait.for_hours}
     await moves.ring(tx, await queue_store.wake(tx.connection, free, now=tx.now))
     await moves.drop_messages(tx, drops)
     return Claimed(claims=claims, seen=len(found))
+
+
+async def _arrive(tx: Transaction, claims: Sequence[Claim]) -> None:
+    """Record as sent what customers have come by; the attempt says so, and sends nothing."""
+    shown = "the customer has come by it"
+    results = [
+        Result(claim=claim, outcome=Outcome.SENT, detail=shown, finished_at=tx.now)
+        for claim in claims
+    ]
+    if results:
+        await settle(tx, results)
 
 
 async def turn_away(tx: Transaction, channel: Channel, *, limit: int) -> int:
@@ -90,7 +105,7 @@ async def settle(tx: Transaction, results: Sequence[Result]) -> None:
 
 async def _verdicts(
     tx: Transaction, found: Sequence[Due], surveys: Surveys
-) -> list[tuple[Due, Dropped | PutOff | None]]:
+) -> list[tuple[Due, Arrived | Dropped | PutOff | None]]:
     entries = await queue_store.suppressions_of(tx.connection, [due.message for due in found])
     await surveys.load(tx.connection, {_survey(due.invitation) for due in found})
     by_key: dict[str, list[Suppression]] = defaultdict(list)

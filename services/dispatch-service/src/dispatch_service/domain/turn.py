@@ -53,18 +53,28 @@ class PutOff:
     for_hours: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """It is not sent again: nobody heard what became of it, and the customer has come by it."""
+
+
+_SHOWN_BY: Final = (DropReason.ANSWERED, DropReason.WAY_OUT_SEEN)
+"""What nobody can do to an invitation before they have it."""
+
 SEND: Final = None
 """It is its turn."""
 
 
 def turn(
     due: Due, *, now: datetime, suppressions: Sequence[Suppression], has_survey: bool
-) -> Dropped | PutOff | None:
+) -> Arrived | Dropped | PutOff | None:
     """Decide about a message whose time has come; None: it is sent.
 
     `suppressions` may be about others too.
     """
     reason = reason_to_drop(due.message, due.invitation, now=now)
+    if reason in _SHOWN_BY and _is_in_doubt(due):
+        return Arrived()
     if reason is not None:
         return Dropped(reason=reason)
     suppressed = _suppressed(due, suppressions)
@@ -108,6 +118,12 @@ def permitted_hours(hours: bytes, channel: Channel) -> tuple[Hours, ZoneInfo]:
     Raises: ValueError when they are none.
     """
     return hours_of(orjson.loads(hours), channel)
+
+
+def _is_in_doubt(due: Due) -> bool:
+    """Tell whether this opens the conversation, and may have been taken without our hearing so."""
+    opens = due.message.kind is Kind.INVITATION and due.invitation.state is InvitationState.WAITING
+    return opens and (due.doubts > 0 or due.interrupted)
 
 
 def _suppressed(due: Due, suppressions: Sequence[Suppression]) -> Dropped | None:
