@@ -135,7 +135,7 @@ async def test_reminder_in_the_queue_is_dropped_when_the_answer_comes_first(
     assert await names(published, database) == ["invitation.sent"]
 
 
-@pytest.mark.parametrize("how", ["in doubt", "interrupted"])
+@pytest.mark.parametrize("how", ["in doubt", "interrupted", "interrupted, then away"])
 async def test_mail_is_told_as_sent_when_it_is_answered_though_nobody_heard_of_it(
     database: Database,
     requested: Make,
@@ -150,6 +150,11 @@ async def test_mail_is_told_as_sent_when_it_is_answered_though_nobody_heard_of_i
     if how == "in doubt":
         doubtful = a_result(begun, Outcome.DEFERRED, in_doubt=True, retry_at=clock.now() + LEASE)
         await settle(database, doubtful)
+    elif how == "interrupted, then away":
+        clock.advance(LEASE)
+        (again,) = await claim(database)
+        away = a_result(again, Outcome.AWAY, retry_at=clock.now() + LEASE)
+        await settle(database, away)
     await hear(database, answered(asked.data.invitation_id))
     clock.advance(LEASE)
     assert await claim(database) == []

@@ -163,13 +163,13 @@ def test_conversation_goes_on_elsewhere_when_only_a_channel_is_suppressed() -> N
     assert step.invitation.state is InvitationState.DROPPED
 
 
-@pytest.mark.parametrize("how", [{"doubts": 1}, {"interrupted": True}])
+@pytest.mark.parametrize("how", [{"doubts": 1}, {"attempts": 1}, {"attempts": 3, "tries": 2}])
 @pytest.mark.parametrize(
     "shown", [{"answered_at": START}, {"way_out_seen_at": START}], ids=["answer", "way out"]
 )
 def test_message_has_arrived_when_the_customer_came_by_an_attempt_in(how: Any, shown: Any) -> None:
     assert decided(an_invitation(**shown), **how) == Arrived()
-    assert isinstance(decided(an_invitation(**shown)), Dropped)
+    assert isinstance(decided(an_invitation(**shown), attempts=2, tries=2), Dropped)
     assert decided(an_invitation(), **how) is SEND
     assert isinstance(decided(an_invitation(**shown), now=EXPIRES_AT, **how), Dropped)
     sent = an_invitation(**shown, state=InvitationState.SENT)

@@ -121,9 +121,12 @@ def permitted_hours(hours: bytes, channel: Channel) -> tuple[Hours, ZoneInfo]:
 
 
 def _is_in_doubt(due: Due) -> bool:
-    """Tell whether this opens the conversation, and may have been taken without our hearing so."""
+    """Tell whether this opens the conversation, and an attempt ended without the provider's word.
+
+    It may be any attempt before: what was interrupted long ago may have been taken all the same.
+    """
     opens = due.message.kind is Kind.INVITATION and due.invitation.state is InvitationState.WAITING
-    return opens and (due.doubts > 0 or due.interrupted)
+    return opens and (due.doubts > 0 or due.attempts > due.tries)
 
 
 def _suppressed(due: Due, suppressions: Sequence[Suppression]) -> Dropped | None:
