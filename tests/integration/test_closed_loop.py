@@ -48,7 +48,8 @@ class Loop:
     async def move(self, task: Mapping[str, Any], move: str, **body: Any) -> Any:
         url = f"{self.places.closeloop}/tasks/{task['task_id']}/{move}"
         sent = await self.http.post(url, json={**body, "version": task["version"]})
-        return sent.raise_for_status().json()
+        assert sent.is_success, sent.text
+        return sent.json()
 
     async def buy(self) -> None:
         now = datetime.now(UTC)

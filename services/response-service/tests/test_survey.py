@@ -20,6 +20,7 @@ from heardback.fast_lane import fast_lane
 from heardback.surveys import ready_made
 from heardback.testing.builders import TRACEPARENT
 from heardback.testing.clock import CountedIds, ManualClock
+from heardback.vocabulary import Channel
 from response_service.store import invitations
 from response_service.store.surveys import KnownSurveys
 from response_service.tables import metadata
@@ -88,6 +89,7 @@ async def test_answer_is_recorded_and_owners_alerted_when_a_detractor_submits(
     assert (data.previous_category, data.previously_commented) == (None, False)
     assert alerted.data.response_id == data.response_id
     assert alerted.data.recipient.email == "ada@example.com"
+    assert alerted.data.channel is Channel.EMAIL
 
 
 async def test_nothing_new_happens_when_the_same_answer_is_sent_again(

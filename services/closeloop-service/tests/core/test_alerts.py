@@ -8,6 +8,7 @@ import pytest
 from closeloop_service.domain.commands import Cancel, Contact, Resolve, Verify
 from closeloop_service.domain.rules import Member, SlaPolicy, Target
 from closeloop_service.domain.task import TaskState
+from closeloop_service.domain.writing import has_conversation
 from heardback.contracts import registry
 from heardback.testing.builders import an_event
 from heardback.testing.clock import START
@@ -117,6 +118,16 @@ async def test_task_knows_what_closeloop_knows_of_its_customer(closeloop, an_ale
     assert (task.segment, task.locale, task.value) == ("enterprise", "de", 12_000)
     assert (task.recipient.email, task.recipient.phone) == ("c1@example.com", "+33123456789")
     assert (task.invitation_id, task.channel) == ("invitation-1", Channel.SMS)
+
+
+async def test_customer_can_be_written_to_when_the_alert_comes_before_the_invitation(
+    closeloop, an_alert
+):
+    await closeloop.hear(an_alert(1, channel="email"))
+    await closeloop.hear(*asked(1))
+    task = await closeloop.task()
+    assert task.channel is Channel.EMAIL
+    assert has_conversation(task)
 
 
 async def test_nothing_is_kept_of_how_to_reach_a_customer_who_is_forgotten(closeloop, an_alert):

@@ -90,7 +90,8 @@ class Caseload:
             value=_value(customer, rules.routing.value_attribute),
             recipient=recipient,
             invitation_id=data.invitation_id,
-            channel=conversation.channel,
+            # Who answers at once may be heard before it is read where they were asked.
+            channel=conversation.channel or data.channel,
             heard_at=heard_at,
             traceparent=event.traceparent,
         )

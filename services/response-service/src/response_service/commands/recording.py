@@ -202,6 +202,7 @@ class Recording:
         fields = {
             **_story(invitation, response),
             "alert_id": response.alert_id,
+            "channel": invitation.channel,
             "revision": response.revision,
             "recipient": invitation.recipient,
             "alerted_at": self._tx.now,

@@ -71,7 +71,10 @@ class ResponseQuarantined(CustomerPayload):
 
 
 class DetractorAlerted(CustomerPayload):
-    """A detractor answered and waits to be heard back; `revision` is the answer's that said so."""
+    """A detractor answered and waits to be heard back; `revision` is the answer's that said so.
+
+    `channel` is where they were asked: an owner can write to them there.
+    """
 
     alert_id: Id
     response_id: Id
@@ -80,6 +83,7 @@ class DetractorAlerted(CustomerPayload):
     program_id: Id
     touchpoint: Label
     segment: Label | None = None
+    channel: Channel | None = None
     scale: Scale = Scale.NPS
     score: Score
     comment: Text | None = None
