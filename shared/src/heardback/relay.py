@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
+from aiokafka.partitioner import DefaultPartitioner
 
 from heardback import metrics, outbox
 from heardback.clock import Clock, wait_any
@@ -21,7 +22,6 @@ from heardback.db import Database, is_transient
 from heardback.envelope import OutgoingMessage
 from heardback.health import Check
 from heardback.kafka import BrokerSilent, OpenProducer, close, start, within
-from heardback.murmur import partition_of
 from heardback.retrying import describe, until_it_works
 
 T = TypeVar("T")
@@ -33,6 +33,7 @@ _SEND_SECONDS: Final = 15.0
 _START_OVER_SECONDS: Final = 1.0
 _TIDY_EVERY: Final = timedelta(seconds=15)
 _PURGE_ROWS: Final = 10_000
+_PARTITIONER: Final = DefaultPartitioner()
 
 
 class Relay:
@@ -165,7 +166,7 @@ def _partition_of(key: bytes | None, partitions: tuple[int, ...]) -> int:
 
     What has no key, they put anywhere; we, into one place.
     """
-    return partitions[partition_of(key or b"", len(partitions))]
+    return int(_PARTITIONER(key or b"", partitions, partitions))
 
 
 def _append(batch: Any, message: OutgoingMessage) -> bool:
