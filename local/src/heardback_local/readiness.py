@@ -1,12 +1,17 @@
 """Asking the parts of a stack whether they are ready."""
 
+import ssl
 from collections.abc import Sequence
+from typing import Final
 
 import httpx2
 
 from heardback.embedded.processes import accepts_connections
 from heardback.errors import Retryable
 from heardback_local.state import ProcessRecord
+
+# The parts speak plain HTTP: to load the certificates of the world would take longer than to ask.
+_NO_CERTIFICATES: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 class NotReady(Retryable):
@@ -30,7 +35,7 @@ async def why_not_ready(record: ProcessRecord, client: httpx2.AsyncClient) -> st
 
 async def why_none_ready(records: Sequence[ProcessRecord]) -> dict[str, str]:
     """Say of each process that is not ready why."""
-    async with httpx2.AsyncClient() as client:
+    async with httpx2.AsyncClient(verify=_NO_CERTIFICATES) as client:
         found = {record.name: await why_not_ready(record, client) for record in records}
     return {name: why for name, why in found.items() if why is not None}
 

@@ -1,10 +1,8 @@
 """What one service process is made of, and how it runs and stops."""
 
 import asyncio
-import gc
 import signal
 import socket
-import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,26 +12,24 @@ from typing import Any, Final
 
 import structlog
 import uvicorn
-import uvloop
 from fastapi import APIRouter
 
 from heardback import kafka, migrations, outbox, timers
-from heardback.clock import Clock, SystemClock, wait_any
+from heardback.clock import Clock, wait_any
 from heardback.consumer import BatchHandler, Consumer
 from heardback.contracts.registry import EventType
 from heardback.contracts.topics import Topic
 from heardback.db import Database, is_transient
 from heardback.dead_letters import DeadLetterLimit
 from heardback.doorbell import Doorbell
-from heardback.errors import HeardbackError, Permanent, Retryable
+from heardback.errors import HeardbackError, Retryable
 from heardback.fast_lane import fast_lane
 from heardback.health import Health
 from heardback.http import build_app
-from heardback.ids import Ids, TimeOrderedIds
+from heardback.ids import Ids
 from heardback.relay import Relay
 from heardback.retrying import until_it_works
 from heardback.settings import ServiceSettings
-from heardback.telemetry import set_up_logs, set_up_telemetry
 from heardback.timer_loop import TimerHandler, TimerLoop
 
 _log = structlog.get_logger(__name__)
@@ -81,41 +77,6 @@ class Service:
     routers: Sequence[APIRouter] = ()
     loops: Sequence[Callable[[Runtime], Run]] = ()
     on_start: Callable[[Database], Awaitable[None]] | None = None
-
-
-def main(service: Service) -> None:
-    """Run `service`, or with the argument `migrate` bring its schema up to date; then exit."""
-    settings = service.settings
-    set_up_logs(service.name, log_format=settings.log_format, level=settings.log_level)
-    if sys.argv[1:] == ["migrate"]:
-        asyncio.run(
-            migrations.upgrade(settings.database_url, schema=service.name, package=service.package)
-        )
-        return
-    set_up_telemetry(service.name, otlp_endpoint=settings.otlp_endpoint)
-    _calm_garbage_collector()
-    refusals: tuple[BaseException, ...] = ()
-    try:
-        uvloop.run(run(service, clock=SystemClock(), ids=TimeOrderedIds()))
-    except* Permanent as refused:
-        refusals = refused.exceptions
-    # Not inside the handler: Python before 3.11.4 would wrap the exit in another group.
-    for refusal in refusals:
-        _log.error("refused_to_start", error=str(refusal))
-    if refusals:
-        sys.exit(1)
-
-
-def _calm_garbage_collector() -> None:
-    """Have the collector look less often, and never at what was imported.
-
-    A batch makes tens of thousands of objects that live until its commit, hardly any in circles. At
-    Python's own threshold of 700 the collector walks all of them again and again, which takes a
-    third of the processor's time; at this one, hardly ever in the middle of a batch.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(200_000, 10, 10)
 
 
 async def run(service: Service, *, clock: Clock, ids: Ids) -> None:

@@ -1,7 +1,7 @@
 """Run dispatch-service, or with the argument `migrate` bring its schema up to date."""
 
-from dispatch_service import app
 from dispatch_service.settings import Settings
-from heardback.service import main
+from heardback.command import main
 
-main(app.service(Settings()))
+if __name__ == "__main__":
+    main("dispatch", Settings)

@@ -1,7 +1,7 @@
-"""Run insights: `python -m insights_service`; `python -m insights_service migrate` first."""
+"""Run insights-service, or with the argument `migrate` bring its schema up to date."""
 
-from heardback.service import main
-from insights_service.app import service
+from heardback.command import main
 from insights_service.settings import Settings
 
-main(service(Settings()))
+if __name__ == "__main__":
+    main("insights", Settings)

@@ -1,7 +1,7 @@
 """Run response-service, or with the argument `migrate` bring its schema up to date."""
 
-from heardback.service import main
-from response_service import app
+from heardback.command import main
 from response_service.settings import Settings
 
-main(app.service(Settings()))
+if __name__ == "__main__":
+    main("response", Settings)

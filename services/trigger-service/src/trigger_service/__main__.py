@@ -1,8 +1,7 @@
-"""`python -m trigger_service` runs the service; with `migrate` it brings its schema up to date."""
+"""Run trigger-service, or with the argument `migrate` bring its schema up to date."""
 
-from heardback.service import main
-from trigger_service.app import service
+from heardback.command import main
 from trigger_service.settings import Settings
 
 if __name__ == "__main__":
-    main(service(Settings()))
+    main("trigger", Settings)

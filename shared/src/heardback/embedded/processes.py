@@ -22,6 +22,8 @@ _SERVER_PORTS: Final = range(12_000, 32_000)
 _RANDOM: Final = SystemRandom()
 _given_ports: set[int] = set()
 _POLL_SECONDS: Final = 0.02
+_POLL_SHARE: Final = 0.05
+_LONGEST_POLL_SECONDS: Final = 0.5
 _CLOCK: Final = SystemClock()  # other processes live in real time, whatever the caller's clock says
 
 
@@ -93,15 +95,19 @@ def accepts_connections(port: int) -> bool:
 async def wait_until(
     condition: Callable[[], bool | Awaitable[bool]], timeout_seconds: float
 ) -> bool:
-    """Poll until `condition` holds, in real time; tell whether it did before the timeout."""
-    deadline = monotonic() + timeout_seconds
+    """Poll until `condition` holds, in real time; tell whether it did before the timeout.
+
+    The longer it takes, the less often it is looked at: to ask costs whoever is waited for, too.
+    """
+    began = monotonic()
     while True:
         answer = condition()
         if answer if isinstance(answer, bool) else await answer:
             return True
-        if monotonic() > deadline:
+        waited = monotonic() - began
+        if waited > timeout_seconds:
             return False
-        await _CLOCK.sleep(_POLL_SECONDS)
+        await _CLOCK.sleep(min(max(waited * _POLL_SHARE, _POLL_SECONDS), _LONGEST_POLL_SECONDS))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
