@@ -1,7 +1,6 @@
 """Mails through providers that do what providers do, while dispatch-service is killed."""
 
 import asyncio
-import os
 import random
 import re
 import signal
@@ -26,7 +25,7 @@ from heardback.embedded.processes import free_port
 from heardback.envelope import encode
 from heardback.ids import TimeOrderedIds
 from heardback.testing.builders import an_event
-from heardback.testing.stack import ServiceDatabase
+from heardback.testing.stack import ServiceDatabase, service_environment
 from heardback.testing.waiting import until
 
 from .mail_providers import MailProvider, Moods, Taken
@@ -72,7 +71,7 @@ class Dispatch:
                 "-m",
                 "dispatch_service",
                 *arguments,
-                env={**os.environ, **self.env},
+                env=self.env,
                 stdout=log,
                 stderr=log,
             )
@@ -111,12 +110,11 @@ async def dispatching(
     uncertain_sends: int,
 ) -> AsyncIterator[tuple[Dispatch, asyncpg.Pool]]:
     url = await service_database("dispatch")
-    env = {
-        "HEARDBACK_DATABASE_URL": url,
-        "HEARDBACK_KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap_servers,
-        "HEARDBACK_KAFKA_IDEMPOTENCE": str(broker.idempotent).lower(),
-        "HEARDBACK_HTTP_PORT": str(free_port()),
-        "HEARDBACK_SMTP_PROVIDERS": orjson.dumps(
+    env = service_environment(
+        url,
+        broker,
+        HTTP_PORT=str(free_port()),
+        SMTP_PROVIDERS=orjson.dumps(
             [
                 {
                     "name": provider.name,
@@ -130,14 +128,14 @@ async def dispatching(
                 for provider in providers
             ]
         ).decode(),
-        "HEARDBACK_SMTP_TIMEOUT_SECONDS": str(TIMEOUT_SECONDS),
-        "HEARDBACK_SEND_LEASE_SECONDS": str(LEASE_SECONDS),
-        "HEARDBACK_UNCERTAIN_SENDS": str(uncertain_sends),
-        "HEARDBACK_MAIL_FROM": "Northwind <feedback@example.com>",
-        "HEARDBACK_SURVEY_URL": "http://127.0.0.1:1",
-        "HEARDBACK_PREFERENCES_URL": "http://127.0.0.1:1",
-        "HEARDBACK_LINK_KEYS": "a-key-that-is-long-enough",
-    }
+        SMTP_TIMEOUT_SECONDS=str(TIMEOUT_SECONDS),
+        SEND_LEASE_SECONDS=str(LEASE_SECONDS),
+        UNCERTAIN_SENDS=str(uncertain_sends),
+        MAIL_FROM="Northwind <feedback@example.com>",
+        SURVEY_URL="http://127.0.0.1:1",
+        PREFERENCES_URL="http://127.0.0.1:1",
+        LINK_KEYS="a-key-that-is-long-enough",
+    )
     dispatch = Dispatch(env=env, log=log)
     assert await (await dispatch.run("migrate")).wait() == 0
     async with asyncpg.create_pool(url, min_size=1, max_size=2) as pool:

@@ -1,6 +1,5 @@
 """Three replicas of trigger: what comes at once, and what is due while one is killed."""
 
-import os
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -20,7 +19,7 @@ from heardback.embedded.broker import Broker
 from heardback.embedded.processes import HOST, Child, Command, free_port, run_to_end
 from heardback.envelope import Event, decode
 from heardback.testing.builders import an_event
-from heardback.testing.stack import ServiceDatabase
+from heardback.testing.stack import ServiceDatabase, service_environment
 from heardback.testing.waiting import until
 from heardback_local.publisher import Publisher
 
@@ -112,18 +111,12 @@ async def start_fleet(
     children: list[Child] = []
 
     def command(*arguments: str, port: int) -> Command:
-        settings = {
-            "DATABASE_URL": url,
-            "KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap_servers,
-            "KAFKA_IDEMPOTENCE": str(broker.idempotent).lower(),
-            "PROGRAMS_FOLDER": str(tmp_path / "programs"),
-            "HTTP_PORT": str(port),
-        }
+        programs = str(tmp_path / "programs")
         return Command(
             name="trigger",
             arguments=[sys.executable, "-m", "trigger_service", *arguments],
             log=tmp_path / f"{port}.log",
-            env={**os.environ, **{f"HEARDBACK_{name}": value for name, value in settings.items()}},
+            env=service_environment(url, broker, PROGRAMS_FOLDER=programs, HTTP_PORT=str(port)),
         )
 
     async def start(run: str, *, delay: str) -> Fleet:

@@ -1,7 +1,6 @@
 """The whole process: migrate, run, hear an alert over Kafka, stop while a page listens."""
 
 import asyncio
-import os
 import signal
 import subprocess
 import sys
@@ -15,19 +14,15 @@ from aiokafka import AIOKafkaProducer
 from heardback.embedded.broker import Broker
 from heardback.embedded.processes import free_port
 from heardback.envelope import encode
-from heardback.testing.stack import ServiceDatabase
+from heardback.testing.stack import ServiceDatabase, service_environment
 from heardback.testing.waiting import until
 
 
 @pytest.fixture
 async def environment(service_database: ServiceDatabase, broker: Broker) -> dict[str, str]:
-    settings = {
-        "DATABASE_URL": await service_database("closeloop"),
-        "KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap_servers,
-        "KAFKA_IDEMPOTENCE": str(broker.idempotent).lower(),
-        "HTTP_PORT": str(free_port()),
-    }
-    return os.environ | {f"HEARDBACK_{name}": value for name, value in settings.items()}
+    return service_environment(
+        await service_database("closeloop"), broker, HTTP_PORT=str(free_port())
+    )
 
 
 async def _start(environment: dict[str, str], *arguments: str) -> asyncio.subprocess.Process:

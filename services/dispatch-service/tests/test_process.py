@@ -1,7 +1,6 @@
 """The whole process: migrates, becomes ready, sends what it hears, and stops when told."""
 
 import asyncio
-import os
 import signal
 import sys
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from heardback.embedded.broker import Broker
 from heardback.embedded.processes import free_port
 from heardback.envelope import Event, encode
 from heardback.ids import TimeOrderedIds
+from heardback.testing.stack import service_environment
 from heardback.testing.waiting import until
 
 CLOCK = SystemClock()
@@ -22,7 +22,7 @@ CLOCK = SystemClock()
 
 async def start(env: dict[str, str], *arguments: str) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "dispatch_service", *arguments, env={**os.environ, **env}
+        sys.executable, "-m", "dispatch_service", *arguments, env=env
     )
 
 
@@ -30,18 +30,17 @@ async def test_service_sends_and_stops_when_run_as_a_process(
     service_database: Any, broker: Broker, provider: Any, requested: Callable[..., Event[Any]]
 ) -> None:
     port = free_port()
-    env = {
-        "HEARDBACK_DATABASE_URL": await service_database("dispatch"),
-        "HEARDBACK_KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap_servers,
-        "HEARDBACK_KAFKA_IDEMPOTENCE": str(broker.idempotent).lower(),
-        "HEARDBACK_HTTP_PORT": str(port),
-        "HEARDBACK_SMTP_PORT": str(provider.port),
-        "HEARDBACK_SMTP_TLS": "none",
-        "HEARDBACK_MAIL_FROM": "Northwind <feedback@example.com>",
-        "HEARDBACK_SURVEY_URL": "http://127.0.0.1:1",
-        "HEARDBACK_PREFERENCES_URL": f"http://127.0.0.1:{port}",
-        "HEARDBACK_LINK_KEYS": "a-key-that-is-long-enough",
-    }
+    env = service_environment(
+        await service_database("dispatch"),
+        broker,
+        HTTP_PORT=str(port),
+        SMTP_PORT=str(provider.port),
+        SMTP_TLS="none",
+        MAIL_FROM="Northwind <feedback@example.com>",
+        SURVEY_URL="http://127.0.0.1:1",
+        PREFERENCES_URL=f"http://127.0.0.1:{port}",
+        LINK_KEYS="a-key-that-is-long-enough",
+    )
     assert await (await start(env, "migrate")).wait() == 0
     process = await start(env)
     try:

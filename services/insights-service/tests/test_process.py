@@ -1,7 +1,6 @@
 """The whole process: migrate, run, hear a response over Kafka, stop."""
 
 import asyncio
-import os
 import signal
 import subprocess
 import sys
@@ -18,19 +17,15 @@ from heardback.embedded.processes import free_port
 from heardback.envelope import encode
 from heardback.testing.builders import an_event
 from heardback.testing.clock import START
-from heardback.testing.stack import ServiceDatabase
+from heardback.testing.stack import ServiceDatabase, service_environment
 from heardback.testing.waiting import until
 
 
 @pytest.fixture
 async def environment(service_database: ServiceDatabase, broker: Broker) -> dict[str, str]:
-    settings = {
-        "DATABASE_URL": await service_database("insights"),
-        "KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap_servers,
-        "KAFKA_IDEMPOTENCE": str(broker.idempotent).lower(),
-        "HTTP_PORT": str(free_port()),
-    }
-    return os.environ | {f"HEARDBACK_{name}": value for name, value in settings.items()}
+    return service_environment(
+        await service_database("insights"), broker, HTTP_PORT=str(free_port())
+    )
 
 
 async def _start(environment: dict[str, str], *arguments: str) -> asyncio.subprocess.Process:

@@ -1,7 +1,6 @@
 """The whole process: migrates, becomes ready, takes an answer, and stops when told."""
 
 import asyncio
-import os
 import signal
 import sys
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from heardback.envelope import Event, encode
 from heardback.ids import TimeOrderedIds
 from heardback.security import LinkSigner
 from heardback.testing.people import BROWSER_HEADERS
+from heardback.testing.stack import service_environment
 from heardback.testing.waiting import until
 
 KEY = "a-key-that-is-long-enough"
@@ -25,7 +25,7 @@ KEY = "a-key-that-is-long-enough"
 
 async def start(env: dict[str, str], *arguments: str) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "response_service", *arguments, env={**os.environ, **env}
+        sys.executable, "-m", "response_service", *arguments, env=env
     )
 
 
@@ -33,13 +33,12 @@ async def test_service_takes_an_answer_and_stops_when_run_as_a_process(
     service_database: Any, broker: Broker, requested: Callable[..., Event[Any]]
 ) -> None:
     port = free_port()
-    env = {
-        "HEARDBACK_DATABASE_URL": await service_database("response"),
-        "HEARDBACK_KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap_servers,
-        "HEARDBACK_KAFKA_IDEMPOTENCE": str(broker.idempotent).lower(),
-        "HEARDBACK_HTTP_PORT": str(port),
-        "HEARDBACK_LINK_KEYS": KEY,
-    }
+    env = service_environment(
+        await service_database("response"),
+        broker,
+        HTTP_PORT=str(port),
+        LINK_KEYS=KEY,
+    )
     assert await (await start(env, "migrate")).wait() == 0
     process = await start(env)
     event = requested(invitation_id=TimeOrderedIds().new())

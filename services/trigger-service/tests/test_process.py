@@ -1,6 +1,5 @@
 """The whole process: migrate, run, answer, stop; and refuse programs that are wrong."""
 
-import os
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -10,7 +9,7 @@ import pytest
 
 from heardback.embedded.broker import Broker
 from heardback.embedded.processes import HOST, Child, Command, free_port, run_to_end
-from heardback.testing.stack import ServiceDatabase
+from heardback.testing.stack import ServiceDatabase, service_environment
 from heardback.testing.waiting import until
 
 Start = Callable[..., Command]
@@ -24,17 +23,11 @@ async def start(
     url = await service_database("trigger")
 
     def command(*arguments: str, **settings: str) -> Command:
-        common = {
-            "DATABASE_URL": url,
-            "KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap_servers,
-            "KAFKA_IDEMPOTENCE": str(broker.idempotent).lower(),
-        }
-        env = {f"HEARDBACK_{name}": value for name, value in {**common, **settings}.items()}
         return Command(
             name="trigger",
             arguments=[sys.executable, "-m", "trigger_service", *arguments],
             log=tmp_path / "trigger.log",
-            env={**os.environ, **env},
+            env=service_environment(url, broker, **settings),
         )
 
     await run_to_end(command("migrate"), 60)

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -15,7 +14,7 @@ from aiokafka import AIOKafkaProducer
 from heardback.embedded.broker import Broker
 from heardback.embedded.processes import free_port
 from heardback.envelope import encode
-from heardback.testing.stack import ServiceDatabase
+from heardback.testing.stack import ServiceDatabase, service_environment
 from heardback.testing.waiting import until
 
 from .doubles import Providers
@@ -38,16 +37,14 @@ async def replicas(
 ) -> AsyncIterator[list[str]]:
     """Run two processes; yield their addresses."""
     ports = [free_port(), free_port()]
-    settings = {
-        "DATABASE_URL": await service_database("closeloop"),
-        "KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap_servers,
-        "KAFKA_IDEMPOTENCE": str(broker.idempotent).lower(),
-        "SECRETS": json.dumps(providers.secrets),
-        "LINK_KEYS": "only-for-tests-0123",
-        "ALLOWED_NETWORKS": "127.0.0.0/8",
-        "BOARD_PUBLIC_URL": f"http://127.0.0.1:{ports[0]}/",
-    }
-    environment = os.environ | {f"HEARDBACK_{name}": value for name, value in settings.items()}
+    environment = service_environment(
+        await service_database("closeloop"),
+        broker,
+        SECRETS=json.dumps(providers.secrets),
+        LINK_KEYS="only-for-tests-0123",
+        ALLOWED_NETWORKS="127.0.0.0/8",
+        BOARD_PUBLIC_URL=f"http://127.0.0.1:{ports[0]}/",
+    )
     assert await (await _start(environment, "migrate")).wait() == 0
     started = [await _start(environment | {"HEARDBACK_HTTP_PORT": str(port)}) for port in ports]
     yield [f"http://127.0.0.1:{port}" for port in ports]

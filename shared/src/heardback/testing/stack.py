@@ -94,6 +94,22 @@ def broker() -> Iterator[Broker]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def service_environment(database_url: str, broker: Broker, **settings: str) -> dict[str, str]:
+    """Return the environment of a service's process: this one's, and `HTTP_PORT="8000"` and so on.
+
+    A replica that falls silent is taken for dead as soon as the broker allows.
+    """
+    common = {
+        "DATABASE_URL": database_url,
+        "KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap_servers,
+        "KAFKA_IDEMPOTENCE": str(broker.idempotent).lower(),
+        # Apache Kafka takes no less.
+        "KAFKA_SESSION_TIMEOUT_SECONDS": "3" if isinstance(broker, EmbeddedBroker) else "6",
+    }
+    named = {f"HEARDBACK_{name}": value for name, value in {**common, **settings}.items()}
+    return {**os.environ, **named}
+
+
 def _broker(folder: Path) -> Broker:
     if os.environ.get(KAFKA_VARIABLE, "embedded") != "apache":
         return EmbeddedBroker(free_port(), folder / "broker.log")
