@@ -173,7 +173,6 @@ def test_the_opening_after_it_is_taken_when_a_clock_change_swallows_one(
     assert next_permitted(utc(at), hours, ZoneInfo(zone)) == utc(expected)
 
 
-@settings(deadline=None)
 @given(HOURS, zones_and_instants(), st.integers(-1_000_000, 1_000_000))
 def test_an_instant_is_permitted_when_the_definition_permits_it(
     hours: Hours, place: tuple[ZoneInfo, datetime], microseconds: int
@@ -183,7 +182,7 @@ def test_an_instant_is_permitted_when_the_definition_permits_it(
         assert is_permitted(instant, hours, zone) is wall_clock_permits(instant, hours, zone)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(HOURS, zones_and_instants(), FRACTIONS)
 def test_the_next_permitted_time_is_the_earliest_when_compared_minute_by_minute(
     hours: Hours, place: tuple[ZoneInfo, datetime], fraction: float
@@ -200,7 +199,7 @@ def test_the_next_permitted_time_is_the_earliest_when_compared_minute_by_minute(
         assert spread == earliest or earliest > at
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(HOURS, zones_and_instants(), st.integers(0, 4320), FRACTIONS, FRACTIONS)
 def test_a_fraction_never_leaves_the_hours_and_never_goes_back_when_it_grows(
     hours: Hours, place: tuple[ZoneInfo, datetime], minutes: int, one: float, other: float
@@ -218,7 +217,7 @@ def test_a_fraction_never_leaves_the_hours_and_never_goes_back_when_it_grows(
     assert all(earlier <= later for earlier, later in pairwise(instants))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(HOURS, zones_and_instants(), st.integers(1, 4320), FRACTIONS)
 def test_a_fraction_is_linear_in_permitted_time_when_counted_minute_by_minute(
     hours: Hours, place: tuple[ZoneInfo, datetime], minutes: int, fraction: float

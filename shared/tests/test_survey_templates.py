@@ -56,7 +56,7 @@ def compiled(source: str) -> Template | None:
         return None
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(source=SOURCES, words=ANY_WORDS)
 def test_text_is_refused_or_rendered_whatever_it_says(source: str, words: dict[str, Any]) -> None:
     template = compiled(source)
@@ -68,7 +68,7 @@ def test_text_is_refused_or_rendered_whatever_it_says(source: str, words: dict[s
         rendered.encode()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(name=st.text(max_size=20_000))
 def test_text_stays_bounded_when_a_value_is_huge(name: str) -> None:
     for source in ("{{ customer.name }}", "{{ customer.name | append: customer.name }}" * 20):

@@ -232,7 +232,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     field=st.sampled_from([*ready_made()["nps"].document, "variants", "drivers", "review_url"]),
     value=JSON,
@@ -246,7 +246,7 @@ def test_document_is_taken_or_refused_whatever_it_says(field: str, value: Any) -
         assert all(every_text(survey, "en"))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(locale=st.one_of(st.none(), st.text(max_size=60)), variant=st.none() | st.text(max_size=9))
 def test_there_are_texts_for_everybody(locale: str | None, variant: str | None) -> None:
     texts = ready_made()["nps"].texts(locale, variant)

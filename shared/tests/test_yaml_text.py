@@ -15,13 +15,13 @@ DATA = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(data=DATA)
 def test_data_is_read_as_it_was_written(data: object) -> None:
     assert read_yaml(to_yaml(data))[0] == data
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(text=st.text(alphabet="ab:-{}[]\"'&*!|>#%@`,? \n\t\0é\u2028", max_size=60))
 def test_text_is_read_or_refused_whatever_it_says(text: str) -> None:
     try:

@@ -1,6 +1,6 @@
 """Headers hold whatever a customer is called, and whatever anybody writes. Product row 24."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatch_service.domain.message import Kind
@@ -18,7 +18,6 @@ NASTY = st.one_of(
 EXPECTED_HEADERS = list(a_mail()[1].keys())
 
 
-@settings(deadline=None)
 @given(name=NASTY, touchpoint=st.text(max_size=200), locale=st.sampled_from(build.LOCALES))
 def test_headers_are_whole_whatever_a_name_holds(name: str, touchpoint: str, locale: str) -> None:
     survey = ready_made()["nps"]
@@ -33,7 +32,6 @@ def test_headers_are_whole_whatever_a_name_holds(name: str, touchpoint: str, loc
     assert head.isascii()
 
 
-@settings(deadline=None)
 @given(NASTY, st.text(max_size=300))
 def test_follow_up_is_whole_whatever_it_says(text: str, subject: str) -> None:
     _, mail = a_mail(kind=Kind.FOLLOW_UP, content={"text": text, "subject": subject})
@@ -41,7 +39,6 @@ def test_follow_up_is_whole_whatever_it_says(text: str, subject: str) -> None:
     assert not mail.defects and all(not piece.defects for piece in mail.walk())
 
 
-@settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=["C", "Zl", "Zp"]), max_size=300))
 def test_text_is_read_back_when_it_was_a_header(text: str) -> None:
     text = " ".join(text.split())

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatch_service.domain.message import Kind
@@ -71,7 +71,6 @@ def test_marks_are_simpler_when_that_saves_parts(text: str, sent: str) -> None:
     assert simpler(text) == sent
 
 
-@settings(deadline=None)
 @given(st.text(max_size=400))
 def test_text_never_costs_more_when_made_simpler(text: str) -> None:
     assert measure(simpler(text)).segments <= measure(text).segments

@@ -10,7 +10,7 @@ from response_service.console.drafts import read_draft
 TEXT = views.as_yaml(ready_made()["relationship-nps"].document)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     at=st.integers(0, len(TEXT)),
     length=st.integers(0, 40),

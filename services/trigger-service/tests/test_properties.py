@@ -325,7 +325,6 @@ class Play(RuleBasedStateMachine):
 Play.TestCase.settings = settings(
     max_examples=300,
     stateful_step_count=50,
-    deadline=None,
     suppress_health_check=list(HealthCheck),
 )
 TestNothingWrongIsRequestedWhenAnythingHappens = Play.TestCase

@@ -90,7 +90,7 @@ slots = st.lists(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     fields=documents,
     state=st.sampled_from(list(ProgramState)),
@@ -132,7 +132,7 @@ def test_every_touchpoint_gets_an_answer_when_the_contracts_admit_it(
             assert START <= outcome.invitation.send_at < outcome.invitation.expires_at
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     delay=st.sampled_from(["0d", "7d..14d", "0d..40d", "80d..100d"]),
     send_hours=st.sampled_from([None, OFFICE, {"from": "02:15", "to": "02:45", "days": ["sun"]}]),
@@ -187,7 +187,7 @@ def played(history: list[tuple[str, int, timedelta]], *, with_shadow: bool) -> T
     return twin
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(history=steps)
 def test_others_ask_just_the_same_when_a_program_is_in_shadow(
     history: list[tuple[str, int, timedelta]],

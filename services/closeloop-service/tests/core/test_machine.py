@@ -296,5 +296,5 @@ class TaskMachine(RuleBasedStateMachine):
         assert task.version <= self.lines + 1
 
 
-TaskMachine.TestCase.settings = settings(max_examples=400, stateful_step_count=40, deadline=None)
+TaskMachine.TestCase.settings = settings(max_examples=400, stateful_step_count=40)
 test_task_holds_what_the_model_says_whatever_happens = TaskMachine.TestCase

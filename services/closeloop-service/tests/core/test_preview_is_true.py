@@ -60,7 +60,7 @@ def some_rules(draw: st.DrawFn) -> Rules:
     return rules_with(ready_made_books(), drafts, ())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     rules=some_rules(),
     seconds=st.integers(0, 2 * 366 * 86_400),

@@ -75,7 +75,7 @@ INSTANTS = st.one_of(
 SOME = st.one_of(st.timedeltas(MICROSECOND, 10 * DAY), st.timedeltas(MICROSECOND, 1000 * DAY))
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(OPEN_CALENDARS, INSTANTS, SOME)
 def test_as_much_lies_between_as_was_added(of: Calendar, start: datetime, some: timedelta) -> None:
     later, earlier = of.add(start, some), of.add(start, -some)
@@ -85,7 +85,7 @@ def test_as_much_lies_between_as_was_added(of: Calendar, start: datetime, some: 
     assert of.between(start, later - MICROSECOND) < some > of.between(earlier + MICROSECOND, start)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(OPEN_CALENDARS, INSTANTS, SOME, SOME)
 def test_adding_twice_is_adding_the_sum(
     of: Calendar, start: datetime, one: timedelta, other: timedelta
@@ -94,7 +94,7 @@ def test_adding_twice_is_adding_the_sum(
     assert of.add(of.add(start, -one), -other) == of.add(start, -one - other)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     OPEN_CALENDARS,
     INSTANTS,
@@ -110,7 +110,7 @@ def test_later_or_more_never_ends_earlier(
     assert of.between(start, start + off) >= NOTHING
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(OPEN_CALENDARS, INSTANTS)
 def test_next_opening_is_the_first_open_instant(of: Calendar, at: datetime) -> None:
     opens = of.next_open(at)

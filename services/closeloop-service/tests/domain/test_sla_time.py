@@ -168,7 +168,7 @@ CLOSED_PAUSES = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(CALENDARS, STARTS, TARGETS, CLOSED_PAUSES)
 def test_all_of_the_target_is_used_when_it_is_due(
     of: Calendar, start: datetime, target: timedelta, pauses: list[Pause]
@@ -180,7 +180,7 @@ def test_all_of_the_target_is_used_when_it_is_due(
     assert sla_due(of, start, target, pauses[::-1]) == due_at >= start
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(CALENDARS, STARTS, TARGETS, CLOSED_PAUSES, st.data())
 def test_one_more_pause_delays_by_what_it_covers(
     of: Calendar, start: datetime, target: timedelta, pauses: list[Pause], data: st.DataObject
@@ -216,7 +216,7 @@ def slow_elapsed(
 WHOLE = st.integers(0, 4 * 1440).map(lambda minutes: START + MINUTE * minutes)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(CALENDARS, WHOLE, WHOLE, st.lists(st.tuples(WHOLE, st.one_of(st.none(), WHOLE)), max_size=4))
 def test_elapsed_agrees_with_counting_minutes(
     of: Calendar, start: datetime, now: datetime, pauses: list[Pause]

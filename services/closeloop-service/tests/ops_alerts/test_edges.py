@@ -8,7 +8,7 @@ import httpx2
 import orjson
 import pytest
 from fastapi.responses import PlainTextResponse
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from closeloop_service.domain.commands import Acknowledge, Contact
@@ -31,7 +31,6 @@ NASTY = st.text(alphabet="&<>*_~`|@ax\u202e\U0001f600", max_size=500)
 
 
 @given(title=NASTY, text=NASTY, facts=st.lists(st.tuples(NASTY, NASTY), max_size=10))
-@settings(deadline=None)
 def test_slack_blocks_keep_to_their_size_whatever_customers_are_called(
     title: str, text: str, facts: list[tuple[str, str]]
 ) -> None:

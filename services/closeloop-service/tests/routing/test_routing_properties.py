@@ -80,7 +80,7 @@ def hand_out(
     return [desk.route(asked, account_owner=owner, gave_back=back) for asked, owner, back in tasks]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(known=rules(), tasks=TASKS, loads=LOADS, now=INSTANTS)
 def test_owner_is_able_in_and_has_room_whatever_the_teams_are(
     known: Rules,
@@ -112,7 +112,7 @@ def test_owner_is_able_in_and_has_room_whatever_the_teams_are(
         active[member.name] += 1
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(known=rules(), tasks=TASKS, loads=LOADS, now=INSTANTS)
 def test_same_tasks_have_the_same_owners_every_time(
     known: Rules,
@@ -124,7 +124,7 @@ def test_same_tasks_have_the_same_owners_every_time(
     assert hand_out(known, tasks, loads, now) == hand_out(known, tasks, backwards, now)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(known=rules(), asked=st.builds(facts, locale=st.sampled_from([None, "es"])), now=INSTANTS)
 def test_task_that_waits_finds_somebody_when_its_time_has_come(
     known: Rules, asked: Facts, now: Any

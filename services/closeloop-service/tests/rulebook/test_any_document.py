@@ -78,7 +78,7 @@ def changed(document: Any, path: tuple[Any, ...], junk: Any) -> Any:
 
 
 @pytest.mark.parametrize("kind", Kind)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_rules_work_or_faults_are_named_when_a_part_is_anything(
     kind: Kind, data: st.DataObject
@@ -97,7 +97,7 @@ def test_rules_work_or_faults_are_named_when_a_part_is_anything(
     as_json(written)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(text=st.text())
 def test_text_is_read_or_refused_when_it_is_anything(text: str) -> None:
     try:

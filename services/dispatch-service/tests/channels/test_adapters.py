@@ -191,7 +191,7 @@ def _heads() -> st.SearchStrategy[bytes]:
 
 
 @every_way_out
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(babble=st.one_of(st.binary(max_size=120), _heads()))
 async def test_sending_never_raises_whatever_comes_back(case: Case, babble: bytes) -> None:
     async with babbling(case, babble) as adapter, a_line(adapter) as line:

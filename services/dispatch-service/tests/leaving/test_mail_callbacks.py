@@ -485,9 +485,7 @@ JSON = st.recursive(
 )
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=JSON | st.lists(JSON, max_size=3), raw=st.binary(max_size=60))
 async def test_call_never_breaks_us_when_it_is_signed_and_says_anything(
     post: Post, body: Any, raw: bytes

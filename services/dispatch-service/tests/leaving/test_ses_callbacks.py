@@ -310,9 +310,7 @@ async def test_amazon_is_told_to_try_again_when_its_certificate_cant_be_fetched(
     assert len(await listed()) == 1
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     message=st.recursive(
         st.none() | st.booleans() | st.integers(0, 9) | st.text(max_size=9),

@@ -255,9 +255,7 @@ async def test_file_is_bounded_when_it_has_no_end(machine: httpx2.AsyncClient) -
     assert response.status_code == 413
 
 
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     header=st.just("customer_id,address,scope,scoped_to,reason,note") | st.text(max_size=30),
     body=st.lists(

@@ -315,9 +315,7 @@ async def test_old_events_are_forgotten_when_new_ones_come(
         assert list(kept) == ["text|SM2"]
 
 
-@settings(
-    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     fields=st.dictionaries(
         st.sampled_from(["Body", "From", "MessageSid", "MessageStatus", "To", "ErrorCode", "X"]),

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from closeloop_service.rulebook.books import MODELS, Books
+from closeloop_service.rulebook.documents import Document
 from closeloop_service.rulebook.faults import RulebookFaults, RulesUnreadable, UnknownVersion, parse
 from closeloop_service.rulebook.kinds import Kind
 from closeloop_service.rulebook.reading import as_json, read_text
@@ -35,10 +37,7 @@ class Shelf:
         Raises: RulesUnreadable, when a newer release has saved them; wait to be replaced.
         """
         try:
-            # From the text, not from jsonb: that forgets the order of fields, which can matter.
-            documents = {
-                kind: parse(MODELS[kind], read_text(kept.body)) for kind, kept in self.kept.items()
-            }
+            documents = {kind: _document(kind, kept.body) for kind, kept in self.kept.items()}
         except RulebookFaults:
             raise RulesUnreadable(version=self.version) from None
         return Books.of(documents)
@@ -72,6 +71,13 @@ async def load_version(connection: AsyncConnection, kind: Kind, version: int) ->
     return found
 
 
+@lru_cache(maxsize=64)
+def _document(kind: Kind, body: str) -> Document:
+    """Return what a text says: not from jsonb, which forgets the order of fields, as can matter."""
+    return parse(MODELS[kind], read_text(body))
+
+
+@cache
 def _ready_made(kind: Kind) -> KeptRulebook:
     body = ready_made()[kind]
     return KeptRulebook(version=0, kind=kind.value, body=body, document=as_json(read_text(body)))
