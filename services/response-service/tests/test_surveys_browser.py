@@ -1,28 +1,17 @@
 """The console's survey pages in Chromium: readable for all, anywhere, by keyboard."""
 
-import os
 from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, expect
 
 from heardback.db import Database
-from heardback.testing.browser import accessibility_faults, overflow, serve
+from heardback.testing.browser import faults_anywhere, serve
 from response_service import survey_store
 
 from .survey_builders import make_app
 
 pytestmark = pytest.mark.browser
-DESK, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
-VIEWS: dict[str, Any] = {
-    "light": (DESK, "light"),
-    "dark": (DESK, "dark"),
-    "phone": (PHONE, "light"),
-}
-SHOTS = os.environ.get("HEARDBACK_SHOTS")
-"""Where to keep pictures of the pages; none: nowhere."""
 
 PAGES = {
     "list": "/console/surveys",
@@ -40,51 +29,36 @@ async def base_url(database: Database) -> AsyncIterator[str]:
         yield served
 
 
-async def shoot(page: Page, name: str) -> None:
-    if SHOTS:
-        await page.screenshot(path=Path(SHOTS) / f"{name}.png", full_page=True)
-
-
 async def test_pages_are_accessible_and_fit_when_seen_anywhere(
     browser: Browser, base_url: str
 ) -> None:
     errors: list[str] = []
-    for view, (viewport, scheme) in VIEWS.items():
-        page = await browser.new_page(viewport=viewport, color_scheme=scheme)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        for name, path in PAGES.items():
-            await page.goto(base_url + path)
-            await shoot(page, f"surveys-{name}-{view}")
-            assert await overflow(page) <= 0, name
-            assert await accessibility_faults(page) == [], name
-        await page.close()
+    page = await browser.new_page()
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    for name, path in PAGES.items():
+        await page.goto(base_url + path)
+        assert await faults_anywhere(page, f"surveys-{name}") == []
     assert errors == []
 
 
 async def test_faults_are_marked_and_corrected_without_reload(
     browser: Browser, base_url: str
 ) -> None:
-    for view, (viewport, scheme) in VIEWS.items():
-        page = await browser.new_page(viewport=viewport, color_scheme=scheme)
-        await page.goto(f"{base_url}/console/surveys/purchase-nps/edit")
-        await page.evaluate("window.marked = true")
-        text = await page.locator("#text").input_value()
-        await page.locator("#text").fill(text.replace("{{ occurred_on }}", "{% for %}"))
-        await page.locator("#check").click()
-        await expect(page.locator("#result-said")).to_contain_text("4 things to correct")
-        await expect(page.locator("#gutter b")).to_have_count(4)
-        await shoot(page, f"surveys-faulty-{view}")
-        assert await overflow(page) <= 0
-        assert await accessibility_faults(page) == []
-        await page.locator("#text").fill(text)
-        await page.locator("#check").click()
-        await expect(page.locator("#result-said")).to_contain_text("This is what customers read")
-        await expect(page.locator("#gutter b")).to_have_count(0)
-        await shoot(page, f"surveys-checked-{view}")
-        assert await page.evaluate("window.marked")
-        assert await overflow(page) <= 0
-        assert await accessibility_faults(page) == []
-        await page.close()
+    page = await browser.new_page()
+    await page.goto(f"{base_url}/console/surveys/purchase-nps/edit")
+    await page.evaluate("window.marked = true")
+    text = await page.locator("#text").input_value()
+    await page.locator("#text").fill(text.replace("{{ occurred_on }}", "{% for %}"))
+    await page.locator("#check").click()
+    await expect(page.locator("#result-said")).to_contain_text("4 things to correct")
+    await expect(page.locator("#gutter b")).to_have_count(4)
+    assert await faults_anywhere(page, "surveys-faulty") == []
+    await page.locator("#text").fill(text)
+    await page.locator("#check").click()
+    await expect(page.locator("#result-said")).to_contain_text("This is what customers read")
+    await expect(page.locator("#gutter b")).to_have_count(0)
+    assert await page.evaluate("window.marked")
+    assert await faults_anywhere(page, "surveys-checked") == []
 
 
 async def test_survey_is_previewed_and_published_by_keyboard(

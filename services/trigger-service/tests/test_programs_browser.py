@@ -1,28 +1,17 @@
 """The programs' pages in Chromium: readable for all, anywhere, by keyboard, and without script."""
 
-import os
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from heardback.testing.browser import accessibility_faults, overflow, serve
+from heardback.testing.browser import faults_anywhere, serve
 from trigger_service.domain.program import ProgramState
 
 from . import console_builders as build
 
 pytestmark = pytest.mark.browser
-DESK, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
-VIEWS: dict[str, Any] = {
-    "light": (DESK, "light"),
-    "dark": (DESK, "dark"),
-    "phone": (PHONE, "light"),
-    "phone-dark": (PHONE, "dark"),
-}
-SHOTS = os.environ.get("HEARDBACK_SHOTS")
-"""Where to keep pictures of the pages; none: nowhere."""
 
 PAGES = {
     "list": "/",
@@ -53,11 +42,6 @@ async def a_story(trigger: Any) -> None:
     await trigger.deliver(*build.touchpoints(trigger, "visited", 3))
 
 
-async def shoot(page: Page, name: str) -> None:
-    if SHOTS:
-        await page.screenshot(path=Path(SHOTS) / f"{name}.png", full_page=True)
-
-
 @pytest.mark.parametrize("story", ["empty", "month"])
 async def test_pages_are_accessible_and_fit_when_seen_anywhere(
     story: str, browser: Browser, base_url: str, trigger: Any
@@ -65,15 +49,11 @@ async def test_pages_are_accessible_and_fit_when_seen_anywhere(
     if story == "month":
         await a_story(trigger)
     errors: list[str] = []
-    for view, (viewport, scheme) in VIEWS.items():
-        page = await browser.new_page(viewport=viewport, color_scheme=scheme)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        for name, path in PAGES.items():
-            await page.goto(base_url + path)
-            await shoot(page, f"{story}-{name}-{view}")
-            assert await overflow(page) <= 0, name
-            assert await accessibility_faults(page) == [], name
-        await page.close()
+    page = await browser.new_page()
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    for name, path in PAGES.items():
+        await page.goto(base_url + path)
+        assert await faults_anywhere(page, f"{story}-{name}") == []
     assert errors == []
 
 
@@ -97,37 +77,29 @@ expires_after: 10d
 async def test_faults_are_marked_and_nothing_typed_is_lost_when_checked(
     browser: Browser, base_url: str
 ) -> None:
-    for view, (viewport, scheme) in VIEWS.items():
-        page = await browser.new_page(viewport=viewport, color_scheme=scheme)
-        await page.goto(f"{base_url}/console/new?from=blank")
-        await page.evaluate("window.marked = true")
-        await type_text(page, FAULTY)
-        await page.locator("#check").click()
-        await expect(page.locator("#result-said")).to_contain_text("things to correct")
-        await expect(page.locator("#gutter b")).to_have_text(["!  6", "!  8"])
-        await expect(page.locator(".faults li").first).to_contain_text("event.amount?")
-        assert await page.locator("#text").input_value() == FAULTY
-        assert await page.evaluate("window.marked")
-        await shoot(page, f"faulty-{view}")
-        assert await overflow(page) <= 0
-        assert await accessibility_faults(page) == []
-        await page.close()
+    page = await browser.new_page()
+    await page.goto(f"{base_url}/console/new?from=blank")
+    await page.evaluate("window.marked = true")
+    await type_text(page, FAULTY)
+    await page.locator("#check").click()
+    await expect(page.locator("#result-said")).to_contain_text("things to correct")
+    await expect(page.locator("#gutter b")).to_have_text(["!  6", "!  8"])
+    await expect(page.locator(".faults li").first).to_contain_text("event.amount?")
+    assert await page.locator("#text").input_value() == FAULTY
+    assert await page.evaluate("window.marked")
+    assert await faults_anywhere(page, "faulty") == []
 
 
 async def test_preview_shows_the_last_month_when_the_text_is_valid(
     browser: Browser, base_url: str, trigger: Any
 ) -> None:
     await a_story(trigger)
-    for view, (viewport, scheme) in VIEWS.items():
-        page = await browser.new_page(viewport=viewport, color_scheme=scheme)
-        await page.goto(f"{base_url}/console/programs/purchase/edit")
-        await page.locator("#preview").click()
-        await expect(page.locator("#result-said")).to_contain_text("Would have asked")
-        await expect(page.locator("#result")).to_contain_text("Asked recently")
-        await shoot(page, f"preview-{view}")
-        assert await overflow(page) <= 0
-        assert await accessibility_faults(page) == []
-        await page.close()
+    page = await browser.new_page()
+    await page.goto(f"{base_url}/console/programs/purchase/edit")
+    await page.locator("#preview").click()
+    await expect(page.locator("#result-said")).to_contain_text("Would have asked")
+    await expect(page.locator("#result")).to_contain_text("Asked recently")
+    assert await faults_anywhere(page, "preview") == []
 
 
 async def test_program_is_written_and_activated_by_keyboard(

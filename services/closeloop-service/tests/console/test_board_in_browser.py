@@ -1,9 +1,6 @@
 """The board in Chromium: live, kind to who types, readable for all, and alive without script."""
 
-import os
 from datetime import timedelta
-from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.async_api import expect
@@ -11,18 +8,9 @@ from playwright.async_api import expect
 from closeloop_service.console.board import MOST_ROWS
 from closeloop_service.domain.commands import Acknowledge, Assign, Contact
 from heardback.clock import SystemClock
-from heardback.testing.browser import accessibility_faults, overflow
+from heardback.testing.browser import PHONE, everywhere, faults_anywhere, overflow
 
 pytestmark = pytest.mark.browser
-DESK, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
-VIEWS: dict[str, Any] = {
-    "light": (DESK, "light"),
-    "dark": (DESK, "dark"),
-    "phone": (PHONE, "light"),
-    "phone-dark": (PHONE, "dark"),
-}
-SHOTS = os.environ.get("HEARDBACK_SHOTS")
-"""Where to keep pictures of the pages; none: nowhere."""
 
 
 async def test_page_and_panel_are_accessible_and_fit_when_seen_anywhere(
@@ -32,30 +20,26 @@ async def test_page_and_panel_are_accessible_and_fit_when_seen_anywhere(
     for story in ("empty", "board"):
         if story == "board":
             await a_board()
-        for view, (viewport, scheme) in VIEWS.items():
-            page = await browser.new_page(viewport=viewport, color_scheme=scheme)
-            page.on("pageerror", lambda error: errors.append(str(error)))
-            page.on(
-                "console", lambda said: errors.append(said.text) if said.type == "error" else None
-            )
-            await page.goto(live_board.url)
-            await expect(page.locator("#live")).to_have_text("Live")
-            assert await overflow(page) <= 0
-            if SHOTS:
-                await page.screenshot(path=Path(SHOTS) / f"{story}-{view}.png")
-            # axe can't judge what is clipped.
-            unclip = "document.querySelectorAll('.clip').forEach(e => e.classList.remove('clip'))"
-            await page.evaluate(unclip)
-            assert await accessibility_faults(page) == []
-            if story == "board":
-                await page.locator("#tasks .pick input").first.check()
-                await expect(page.locator("#bulk-count")).to_have_text("1 selected")
-                assert await accessibility_faults(page) == []
-                await page.get_by_role("link", name="Ada 4", exact=True).click()
-                await page.locator("#do-contact-title").click()
-                await expect(page.locator("#dialog #contact-note")).to_be_visible()
-                assert await accessibility_faults(page) == []
-            await page.close()
+        page = await browser.new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
+        await page.goto(live_board.url)
+        await expect(page.locator("#live")).to_have_text("Live")
+        async for view, _ in everywhere(page, story):
+            assert await overflow(page) <= 0, view
+        # axe can't judge what is clipped.
+        unclip = "document.querySelectorAll('.clip').forEach(e => e.classList.remove('clip'))"
+        await page.evaluate(unclip)
+        assert await faults_anywhere(page, f"{story}-unclipped") == []
+        if story == "board":
+            await page.locator("#tasks .pick input").first.check()
+            await expect(page.locator("#bulk-count")).to_have_text("1 selected")
+            assert await faults_anywhere(page, "selected") == []
+            await page.get_by_role("link", name="Ada 4", exact=True).click()
+            await page.locator("#do-contact-title").click()
+            await expect(page.locator("#dialog #contact-note")).to_be_visible()
+            assert await faults_anywhere(page, "panel") == []
+        await page.close()
     assert errors == []
 
 

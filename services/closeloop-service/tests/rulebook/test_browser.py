@@ -1,31 +1,19 @@
 """The pages of the rules in Chromium: for all, anywhere, by keyboard, and without script."""
 
-import os
 from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 from fastapi import FastAPI
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, expect
 
 from closeloop_service.rulebook.kinds import Kind
 from closeloop_service.rulebook.saving import Draft, save
 from heardback.db import Database
-from heardback.testing.browser import accessibility_faults, overflow, serve
+from heardback.testing.browser import DESK, PHONE, faults_anywhere, serve
 
 from . import books
 
 pytestmark = pytest.mark.browser
-DESK, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
-VIEWS: dict[str, Any] = {
-    "light": (DESK, "light"),
-    "dark": (DESK, "dark"),
-    "phone": (PHONE, "light"),
-    "phone-dark": (PHONE, "dark"),
-}
-SHOTS = os.environ.get("HEARDBACK_SHOTS")
-"""Where to keep pictures of the pages; none: nowhere."""
 TRIED = "on=2026-12-04&at=16:45&segment=enterprise&value=20000"
 PAGES = {
     "list": "/console/rulebooks",
@@ -49,24 +37,15 @@ async def base_url(app: FastAPI, database: Database) -> AsyncIterator[str]:
         yield served
 
 
-async def shoot(page: Page, name: str) -> None:
-    if SHOTS:
-        await page.screenshot(path=Path(SHOTS) / f"rules-{name}.png", full_page=True)
-
-
 async def test_pages_are_accessible_and_fit_when_seen_anywhere(
     browser: Browser, base_url: str
 ) -> None:
     errors: list[str] = []
-    for view, (viewport, scheme) in VIEWS.items():
-        page = await browser.new_page(viewport=viewport, color_scheme=scheme)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        for name, path in PAGES.items():
-            await page.goto(base_url + path)
-            await shoot(page, f"{name}-{view}")
-            assert await overflow(page) <= 0, name
-            assert await accessibility_faults(page) == [], name
-        await page.close()
+    page = await browser.new_page()
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    for name, path in PAGES.items():
+        await page.goto(base_url + path)
+        assert await faults_anywhere(page, f"rules-{name}") == []
     assert errors == []
 
 
@@ -75,25 +54,21 @@ async def test_result_is_accessible_when_a_button_was_pressed(
 ) -> None:
     wrong = books.POLICIES.replace("office", "offce", 1).replace("1h", "soon", 1)
     advised = books.POLICIES.replace("Maya Lind", "Maya Lnd")
-    for view, (viewport, scheme) in VIEWS.items():
-        page = await browser.new_page(viewport=viewport, color_scheme=scheme)
-        await page.goto(f"{base_url}{PAGES['editor']}")
-        for name, text, button in (
-            ("faults", wrong, "Check"),
-            ("advice", advised, "Check"),
-            ("try", books.POLICIES, "Try it"),
-        ):
-            await page.locator("#text").fill(text)
-            await page.get_by_role("button", name=button).click()
-            await expect(page.locator("form[aria-busy=true]")).to_have_count(0)
-            await expect(page.locator("#result-said")).not_to_contain_text("Press")
-            await page.locator("#result details").evaluate_all(
-                "found => found.forEach(one => one.open = true)"
-            )
-            await shoot(page, f"{name}-{view}")
-            assert await overflow(page) <= 0, name
-            assert await accessibility_faults(page) == [], name
-        await page.close()
+    page = await browser.new_page()
+    await page.goto(f"{base_url}{PAGES['editor']}")
+    for name, text, button in (
+        ("faults", wrong, "Check"),
+        ("advice", advised, "Check"),
+        ("try", books.POLICIES, "Try it"),
+    ):
+        await page.locator("#text").fill(text)
+        await page.get_by_role("button", name=button).click()
+        await expect(page.locator("form[aria-busy=true]")).to_have_count(0)
+        await expect(page.locator("#result-said")).not_to_contain_text("Press")
+        await page.locator("#result details").evaluate_all(
+            "found => found.forEach(one => one.open = true)"
+        )
+        assert await faults_anywhere(page, f"rules-{name}") == []
 
 
 async def test_rules_are_saved_by_keyboard_when_there_is_no_mouse(

@@ -6,15 +6,16 @@ Use its fixture by `pytest_plugins = ["heardback.testing.browser"]` in the root 
 import asyncio
 import os
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Final
+from pathlib import Path
+from typing import Final, Literal
 
 import pytest
 import uvicorn
 from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]  # it has no types
 from fastapi import FastAPI
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, ViewportSize, async_playwright, expect
 
 from heardback.embedded.processes import wait_until
 from heardback.fast_lane import fast_lane
@@ -29,6 +30,10 @@ _FLAGS: Final = (
     "--disable-component-update",
     "--disable-sync",
 )
+PHONE: Final[ViewportSize] = {"width": 390, "height": 844}
+DESK: Final[ViewportSize] = {"width": 1440, "height": 900}
+_WIDTHS: Final = (PHONE["width"], DESK["width"])
+_SCHEMES: Final[Sequence[Literal["dark", "light"]]] = ("dark", "light")
 _GRACE_SECONDS: Final = 2
 _PATIENCE_MILLISECONDS: Final = 20_000
 """How long `expect` looks again: a busy machine takes its time."""
@@ -90,7 +95,8 @@ async def _end(server: uvicorn.Server) -> None:
 
 async def accessibility_faults(page: Page) -> list[str]:
     """Return what axe finds wrong with the page, each with the elements that it is about."""
-    await page.evaluate(Axe().axe_script)
+    if not await page.evaluate("'axe' in window"):
+        await page.evaluate(Axe().axe_script)
     # Not all else that it looked at: that takes as long to carry over as to find.
     found = await page.evaluate(
         "axe.run({resultTypes: ['violations']}).then(all => all.violations)"
@@ -107,3 +113,35 @@ async def overflow(page: Page) -> int:
         "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     )
     return width
+
+
+async def shoot(page: Page, name: str) -> None:
+    """Keep a picture of the whole page in the folder that HEARDBACK_SHOTS names, if it does."""
+    if folder := os.environ.get("HEARDBACK_SHOTS"):
+        await page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+
+
+async def everywhere(
+    page: Page, name: str, *, widths: Sequence[int] = _WIDTHS
+) -> AsyncIterator[tuple[str, int]]:
+    """Show the page in each width, dark and light; yield the view's name and its width.
+
+    It is not loaded anew: what was typed and opened stays. Ends as it is shown at a desk.
+    """
+    for width in widths:
+        for scheme in _SCHEMES:
+            await page.set_viewport_size({"width": width, "height": DESK["height"]})
+            await page.emulate_media(color_scheme=scheme)
+            view = f"{name}-{width}-{scheme}"
+            await shoot(page, view)
+            yield view, width
+
+
+async def faults_anywhere(page: Page, name: str, *, widths: Sequence[int] = _WIDTHS) -> list[str]:
+    """Return what is wrong with the page in any view: what axe finds, and that it is too wide."""
+    found: list[str] = []
+    async for view, _ in everywhere(page, name, widths=widths):
+        if (pixels := await overflow(page)) > 0:
+            found.append(f"{view}: {pixels} pixels too wide")
+        found += [f"{view}: {fault}" for fault in await accessibility_faults(page)]
+    return found
