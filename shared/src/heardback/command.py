@@ -1,6 +1,7 @@
 """The command of a service, `python -m <package>`: run it, or bring its schema up to date.
 
-Half of what a process does until it is ready is to import: `migrate` leaves the service's own code.
+Most of what a process does until it is ready is to import; `migrate` does without the service's own
+code.
 """
 
 import asyncio
