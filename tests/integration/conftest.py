@@ -28,8 +28,9 @@ HeardbackCommand = Callable[..., "subprocess.CompletedProcess[str]"]
 
 _HEARDBACK: Final = (sys.executable, "-m", "heardback_local.cli")
 _READY_SECONDS: Final = 90
-_QUICK: Final = {"HEARDBACK_SEND_LEASE_SECONDS": "5", "HEARDBACK_SMTP_TIMEOUT_SECONDS": "2"}
-"""What was being sent when a sender died is taken over soon."""
+_QUICK: Final = {"HEARDBACK_SEND_LEASE_SECONDS": "12", "HEARDBACK_SMTP_TIMEOUT_SECONDS": "5"}
+"""What was being sent when a sender died is taken over soon. A mailbox that only waits for the
+processor is not given up: what is in doubt is tried again after a minute or two."""
 _STOP_SECONDS: Final = 60
 
 
