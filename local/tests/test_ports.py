@@ -31,3 +31,9 @@ def test_same_port_twice_is_refused_when_an_override_collides() -> None:
 def test_port_is_refused_when_out_of_range(base: int) -> None:
     with pytest.raises(PortOutOfRange):
         Ports.from_base(base)
+
+
+def test_free_ports_are_none_that_an_outgoing_connection_is_given():
+    ports = [*Ports.free().by_name().values()]
+    assert len({*ports}) == len(ports)
+    assert all(1_024 < port < 32_768 for port in ports)

@@ -1,12 +1,10 @@
 """The ports of the local stack."""
 
-import socket
 from collections.abc import Mapping
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass, fields
 from typing import Final, Self
 
-from heardback.embedded.processes import HOST
+from heardback.embedded.processes import free_port
 from heardback.errors import Invalid
 
 DEFAULT_BASE: Final = 8100
@@ -46,10 +44,7 @@ class Ports:
     @classmethod
     def free(cls) -> Self:
         """Choose ports on which nobody listens right now."""
-        with ExitStack() as held:
-            probes = [held.enter_context(socket.create_server((HOST, 0))) for _ in fields(cls)]
-            numbers = [probe.getsockname()[1] for probe in probes]
-        return cls(**dict(zip([field.name for field in fields(cls)], numbers, strict=True)))
+        return cls(**{field.name: free_port() for field in fields(cls)})
 
     def by_name(self) -> dict[str, int]:
         """Return all of them."""
