@@ -9,6 +9,7 @@ from heardback.settings import ServiceSettings
 
 class Settings(ServiceSettings):
     link_keys: str = Field(min_length=8)
+    providers: tuple[str, ...] = ()
 
 
 def says(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> str:
@@ -24,6 +25,14 @@ def test_variables_are_named_and_not_shown_when_settings_are_wrong(monkeypatch):
     said = says([], monkeypatch)
     for name in ("HEARDBACK_DATABASE_URL", "HEARDBACK_HTTP_PORT", "HEARDBACK_LINK_KEYS"):
         assert f"{name}: " in said
+    assert "hunter2" not in said
+
+
+def test_setting_is_named_and_not_shown_when_it_is_not_the_json_it_should_be(monkeypatch):
+    monkeypatch.setenv("HEARDBACK_PROVIDERS", '["hunter2"')
+    said = says([], monkeypatch)
+    assert '"providers"' in said
+    assert "it is not JSON" in said
     assert "hunter2" not in said
 
 

@@ -77,22 +77,19 @@ class Parts:
 
     def env(self, service: Service, port: int) -> Mapping[str, str]:
         """Return the environment of a service beyond the user's own."""
-        idempotent = self.broker is None or self.broker.idempotent
+        # Nothing is known of a broker that was there before, so it is treated as Apache Kafka.
+        broker = ApacheKafka if self.broker is None else self.broker
         return {
             "HEARDBACK_DATABASE_URL": role_url(self.server_url, DATABASE, self.owner(service.name)),
             "HEARDBACK_KAFKA_BOOTSTRAP_SERVERS": self.kafka_bootstrap,
-            "HEARDBACK_KAFKA_IDEMPOTENCE": str(idempotent).lower(),
-            "HEARDBACK_KAFKA_SESSION_TIMEOUT_SECONDS": self._session_seconds(),
+            "HEARDBACK_KAFKA_IDEMPOTENCE": str(broker.idempotent).lower(),
+            "HEARDBACK_KAFKA_SESSION_TIMEOUT_SECONDS": str(broker.session_seconds),
             "HEARDBACK_HTTP_HOST": HOST,
             "HEARDBACK_HTTP_PORT": str(port),
             "HEARDBACK_LOG_FORMAT": "console",
             **service.env(self._config, self._state),
             **self._config.extra_env,
         }
-
-    def _session_seconds(self) -> str:
-        """On one machine a silent replica is a dead one; Apache Kafka takes no less than 6 s."""
-        return "3" if isinstance(self.broker, EmbeddedBroker) else "6"
 
     def own_ports(self) -> Iterator[tuple[str, int]]:
         """Return the ports that the stack itself will listen on, by the names of the options."""

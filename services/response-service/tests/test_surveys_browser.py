@@ -3,10 +3,10 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, ViewportSize, expect
 
 from heardback.db import Database
-from heardback.testing.browser import faults_anywhere, serve
+from heardback.testing.browser import DESK, PHONE, faults_anywhere, serve
 from response_service import survey_store
 
 from .survey_builders import make_app
@@ -41,10 +41,11 @@ async def test_pages_are_accessible_and_fit_when_seen_anywhere(
     assert errors == []
 
 
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
 async def test_faults_are_marked_and_corrected_without_reload(
-    browser: Browser, base_url: str
+    browser: Browser, base_url: str, size: ViewportSize
 ) -> None:
-    page = await browser.new_page()
+    page = await browser.new_page(viewport=size)
     await page.goto(f"{base_url}/console/surveys/purchase-nps/edit")
     await page.evaluate("window.marked = true")
     text = await page.locator("#text").input_value()
@@ -52,13 +53,13 @@ async def test_faults_are_marked_and_corrected_without_reload(
     await page.locator("#check").click()
     await expect(page.locator("#result-said")).to_contain_text("4 things to correct")
     await expect(page.locator("#gutter b")).to_have_count(4)
-    assert await faults_anywhere(page, "surveys-faulty") == []
+    assert await faults_anywhere(page, "surveys-faulty", widths=[size["width"]]) == []
     await page.locator("#text").fill(text)
     await page.locator("#check").click()
     await expect(page.locator("#result-said")).to_contain_text("This is what customers read")
     await expect(page.locator("#gutter b")).to_have_count(0)
     assert await page.evaluate("window.marked")
-    assert await faults_anywhere(page, "surveys-checked") == []
+    assert await faults_anywhere(page, "surveys-checked", widths=[size["width"]]) == []
 
 
 async def test_survey_is_previewed_and_published_by_keyboard(

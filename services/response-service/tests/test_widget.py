@@ -1,11 +1,9 @@
 """The widget in a real browser, over real HTTP: a page, dispatch and the survey, three origins."""
 
 import gzip
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,16 +12,13 @@ from fastapi.responses import HTMLResponse
 from playwright.async_api import Browser, Page, expect
 
 from heardback.surveys import ready_made
-from heardback.testing.browser import accessibility_faults, serve
+from heardback.testing.browser import accessibility_faults, serve, shoot
 from heardback.testing.waiting import until
 from heardback.words import LOCALES
 from response_service import widget
 from response_service.settings import Settings
 
 from .product_page import Backend, Place, card_of, product_page
-
-SHOTS = os.environ.get("HEARDBACK_SHOTS")
-"""Where to keep pictures; none: nowhere."""
 
 SCRIPT = (resources.files("response_service") / "assets" / "widget.js").read_bytes()
 
@@ -264,9 +259,7 @@ async def test_widget_is_accessible_and_fits_when_seen_in(
             assert box["x"] + box["width"] <= width and box["y"] + box["height"] <= height
             is_left = box["x"] < width - box["x"] - box["width"]
             assert is_left is (locale == "ar") or width == 320
-            if SHOTS:
-                picture = Path(SHOTS) / f"widget-{step}-{locale}-{scheme}-{width}.png"
-                await page.screenshot(path=picture)
+            await shoot(page, f"widget-{step}-{locale}-{scheme}-{width}")
         assert await accessibility_faults(page) == [], step
 
 

@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, ViewportSize, expect
 
-from heardback.testing.browser import faults_anywhere, serve
+from heardback.testing.browser import DESK, PHONE, faults_anywhere, serve
 from trigger_service.domain.program import ProgramState
 
 from . import console_builders as build
@@ -74,10 +74,11 @@ expires_after: 10d
 """
 
 
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
 async def test_faults_are_marked_and_nothing_typed_is_lost_when_checked(
-    browser: Browser, base_url: str
+    browser: Browser, base_url: str, size: ViewportSize
 ) -> None:
-    page = await browser.new_page()
+    page = await browser.new_page(viewport=size)
     await page.goto(f"{base_url}/console/new?from=blank")
     await page.evaluate("window.marked = true")
     await type_text(page, FAULTY)
@@ -87,19 +88,20 @@ async def test_faults_are_marked_and_nothing_typed_is_lost_when_checked(
     await expect(page.locator(".faults li").first).to_contain_text("event.amount?")
     assert await page.locator("#text").input_value() == FAULTY
     assert await page.evaluate("window.marked")
-    assert await faults_anywhere(page, "faulty") == []
+    assert await faults_anywhere(page, "faulty", widths=[size["width"]]) == []
 
 
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
 async def test_preview_shows_the_last_month_when_the_text_is_valid(
-    browser: Browser, base_url: str, trigger: Any
+    browser: Browser, base_url: str, trigger: Any, size: ViewportSize
 ) -> None:
     await a_story(trigger)
-    page = await browser.new_page()
+    page = await browser.new_page(viewport=size)
     await page.goto(f"{base_url}/console/programs/purchase/edit")
     await page.locator("#preview").click()
     await expect(page.locator("#result-said")).to_contain_text("Would have asked")
     await expect(page.locator("#result")).to_contain_text("Asked recently")
-    assert await faults_anywhere(page, "preview") == []
+    assert await faults_anywhere(page, "preview", widths=[size["width"]]) == []
 
 
 async def test_program_is_written_and_activated_by_keyboard(

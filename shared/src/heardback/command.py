@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import structlog
 import uvloop
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from heardback import migrations
 from heardback.clock import SystemClock
@@ -52,8 +53,10 @@ def _read(kind: type[ServiceSettings]) -> ServiceSettings:
         return kind()
     except ValidationError as error:
         # Not what was given: a secret may be in it.
-        wrong = [f"  {_where(fault['loc'])}: {fault['msg']}" for fault in error.errors()]
-        sys.exit("\n".join(["Set these in the environment:", *wrong]))
+        wrong = [f"{_where(fault['loc'])}: {fault['msg']}" for fault in error.errors()]
+    except SettingsError as error:
+        wrong = [f"{error}: it is not JSON"]
+    sys.exit("\n  ".join(["Set these in the environment:", *wrong]))
 
 
 def _where(path: tuple[int | str, ...]) -> str:

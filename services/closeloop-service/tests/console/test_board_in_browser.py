@@ -8,37 +8,39 @@ from playwright.async_api import expect
 from closeloop_service.console.board import MOST_ROWS
 from closeloop_service.domain.commands import Acknowledge, Assign, Contact
 from heardback.clock import SystemClock
-from heardback.testing.browser import PHONE, everywhere, faults_anywhere, overflow
+from heardback.testing.browser import DESK, PHONE, everywhere, faults_anywhere, overflow
 
 pytestmark = pytest.mark.browser
 
 
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
 async def test_page_and_panel_are_accessible_and_fit_when_seen_anywhere(
-    browser, live_board, a_board
+    browser, live_board, a_board, size
 ):
+    widths = [size["width"]]
     errors: list[str] = []
     for story in ("empty", "board"):
         if story == "board":
             await a_board()
-        page = await browser.new_page()
+        page = await browser.new_page(viewport=size)
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
         await page.goto(live_board.url)
         await expect(page.locator("#live")).to_have_text("Live")
-        async for view, _ in everywhere(page, story):
+        async for view, _ in everywhere(page, story, widths=widths):
             assert await overflow(page) <= 0, view
         # axe can't judge what is clipped.
         unclip = "document.querySelectorAll('.clip').forEach(e => e.classList.remove('clip'))"
         await page.evaluate(unclip)
-        assert await faults_anywhere(page, f"{story}-unclipped") == []
+        assert await faults_anywhere(page, f"{story}-unclipped", widths=widths) == []
         if story == "board":
             await page.locator("#tasks .pick input").first.check()
             await expect(page.locator("#bulk-count")).to_have_text("1 selected")
-            assert await faults_anywhere(page, "selected") == []
+            assert await faults_anywhere(page, "selected", widths=widths) == []
             await page.get_by_role("link", name="Ada 4", exact=True).click()
             await page.locator("#do-contact-title").click()
             await expect(page.locator("#dialog #contact-note")).to_be_visible()
-            assert await faults_anywhere(page, "panel") == []
+            assert await faults_anywhere(page, "panel", widths=widths) == []
         await page.close()
     assert errors == []
 

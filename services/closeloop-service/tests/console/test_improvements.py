@@ -9,7 +9,7 @@ from playwright.async_api import expect
 from closeloop_service.handlers.themes import on_themes
 from closeloop_service.queries import improvements as queries
 from heardback.contracts import registry
-from heardback.testing.browser import faults_anywhere
+from heardback.testing.browser import DESK, PHONE, faults_anywhere
 from heardback.testing.builders import an_event
 from heardback.testing.clock import START
 
@@ -165,13 +165,14 @@ async def test_form_is_refused_when_another_site_sends_it(http, one):
 
 
 @pytest.mark.browser
-async def test_pages_are_accessible_and_fit_when_seen_anywhere(browser, live_board):
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+async def test_pages_are_accessible_and_fit_when_seen_anywhere(browser, live_board, size):
     async with live_board.database.transaction() as tx:
         await on_themes(live_board.keeper, tx, [a_theme()])
-    page = await browser.new_page()
+    page = await browser.new_page(viewport=size)
     await page.goto(f"{live_board.url}/console/improvements")
-    assert await faults_anywhere(page, "improvements") == []
+    assert await faults_anywhere(page, "improvements", widths=[size["width"]]) == []
     await page.get_by_role("link", name="Late delivery").click()
     await page.get_by_text("It shipped", exact=True).click()
     await expect(page.get_by_role("button", name="It shipped: tell 3 reporters")).to_be_visible()
-    assert await faults_anywhere(page, "improvement") == []
+    assert await faults_anywhere(page, "improvement", widths=[size["width"]]) == []

@@ -1,6 +1,5 @@
 """The page behind a link, in Chromium."""
 
-import os
 from typing import Any
 
 import pytest
@@ -10,7 +9,7 @@ from closeloop_service.console.alerts import AlertPages
 from heardback.console.pages import Console
 from heardback.health import Health
 from heardback.http import build_app
-from heardback.testing.browser import accessibility_faults, overflow, serve
+from heardback.testing.browser import accessibility_faults, overflow, serve, shoot
 
 from .conftest import an_alert_of
 
@@ -39,8 +38,7 @@ async def test_page_of_a_flood_is_used_on_a_phone(ops: Any, browser: Browser) ->
         assert await accessibility_faults(page) == []
         assert await overflow(page) <= 0
         await page.get_by_label("Your name").fill("Ana Ruiz")
-        if shots := os.environ.get("HEARDBACK_SHOTS"):
-            await page.screenshot(path=f"{shots}/alert.png", full_page=True)
+        await shoot(page, "alert")
         await page.get_by_role("button", name="Acknowledge").click()
         await page.get_by_text("seen").first.wait_for()
         assert "take yours from the board" in await page.content()

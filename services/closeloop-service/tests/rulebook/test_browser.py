@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from fastapi import FastAPI
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, ViewportSize, expect
 
 from closeloop_service.rulebook.kinds import Kind
 from closeloop_service.rulebook.saving import Draft, save
@@ -49,12 +49,13 @@ async def test_pages_are_accessible_and_fit_when_seen_anywhere(
     assert errors == []
 
 
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
 async def test_result_is_accessible_when_a_button_was_pressed(
-    browser: Browser, base_url: str
+    browser: Browser, base_url: str, size: ViewportSize
 ) -> None:
     wrong = books.POLICIES.replace("office", "offce", 1).replace("1h", "soon", 1)
     advised = books.POLICIES.replace("Maya Lind", "Maya Lnd")
-    page = await browser.new_page()
+    page = await browser.new_page(viewport=size)
     await page.goto(f"{base_url}{PAGES['editor']}")
     for name, text, button in (
         ("faults", wrong, "Check"),
@@ -68,7 +69,7 @@ async def test_result_is_accessible_when_a_button_was_pressed(
         await page.locator("#result details").evaluate_all(
             "found => found.forEach(one => one.open = true)"
         )
-        assert await faults_anywhere(page, f"rules-{name}") == []
+        assert await faults_anywhere(page, f"rules-{name}", widths=[size["width"]]) == []
 
 
 async def test_rules_are_saved_by_keyboard_when_there_is_no_mouse(

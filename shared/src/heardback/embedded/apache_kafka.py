@@ -58,6 +58,7 @@ class ApacheKafka:
 
     durable = True
     idempotent = True
+    session_seconds = 6  # it takes no less
 
     def __init__(self, folder: Path, port: int, log: Path | None = None) -> None:
         self.folder = folder.absolute()

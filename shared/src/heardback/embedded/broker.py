@@ -13,13 +13,15 @@ class Broker(Protocol):
     """A broker as a child process; `start` may be called again after `stop` or a crash.
 
     `durable` tells whether topics outlive a restart, `idempotent` whether the broker knows
-    idempotent producers.
+    idempotent producers. `session_seconds`: how long a replica may be silent; on one machine a
+    silent one is dead.
     """
 
     port: int
     log: Path
     durable: bool
     idempotent: bool
+    session_seconds: int
 
     @property
     def bootstrap_servers(self) -> str:
@@ -57,6 +59,7 @@ class EmbeddedBroker:
 
     durable = False
     idempotent = False
+    session_seconds = 3
 
     def __init__(self, port: int, log: Path) -> None:
         self.port = port

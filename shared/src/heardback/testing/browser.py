@@ -126,7 +126,7 @@ async def everywhere(
 ) -> AsyncIterator[tuple[str, int]]:
     """Show the page in each width, dark and light; yield the view's name and its width.
 
-    It is not loaded anew: what was typed and opened stays. Ends as it is shown at a desk.
+    It is not loaded anew: what was typed and opened stays. The last width and light are left on.
     """
     for width in widths:
         for scheme in _SCHEMES:

@@ -95,16 +95,12 @@ def broker() -> Iterator[Broker]:
 
 
 def service_environment(database_url: str, broker: Broker, **settings: str) -> dict[str, str]:
-    """Return the environment of a service's process: this one's, and `HTTP_PORT="8000"` and so on.
-
-    A replica that falls silent is taken for dead as soon as the broker allows.
-    """
+    """Return a service's environment: this process's, and settings such as `HTTP_PORT="8000"`."""
     common = {
         "DATABASE_URL": database_url,
         "KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap_servers,
         "KAFKA_IDEMPOTENCE": str(broker.idempotent).lower(),
-        # Apache Kafka takes no less.
-        "KAFKA_SESSION_TIMEOUT_SECONDS": "3" if isinstance(broker, EmbeddedBroker) else "6",
+        "KAFKA_SESSION_TIMEOUT_SECONDS": str(broker.session_seconds),
     }
     named = {f"HEARDBACK_{name}": value for name, value in {**common, **settings}.items()}
     return {**os.environ, **named}
